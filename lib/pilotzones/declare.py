@@ -1,0 +1,201 @@
+"""The words in which a study is declared: variables, columns, tables, event studies.
+
+A declaration holds no result. Formulas are Wilkinson formulas in the fixest dialect::
+
+    outcome ~ regressors                      ordinary least squares
+    outcome ~ regressors | firm + year        fixed effects absorbed
+    outcome ~ exogenous | firm | x ~ z1 + z2  two-stage least squares
+
+and may contain ``{controls}`` or any other named block of the study.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pandas as pd
+
+Tag = Literal["by_construction", "targeted", "untargeted", "inconsistent", "not_comparable"]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A column of a study's panel.
+
+    Parameters
+    ----------
+    name : column name, the one used in formulas and in the published tables.
+    label : what a reader calls it, with its Chinese name where that helps.
+    unit : unit of measurement, e.g. ``"ln(1 + count)"``; ``""`` for codes.
+    kind : ``"number"``, ``"count"``, ``"binary"``, ``"code"`` (integer identifier) or ``"group"`` (text).
+    low, high : inclusive bounds a valid value must respect.
+    missing : whether missing values are allowed.
+    values : the allowed values of a ``"group"``.
+    """
+
+    name: str
+    label: str
+    unit: str = ""
+    kind: Literal["number", "count", "binary", "code", "group"] = "number"
+    low: float | None = None
+    high: float | None = None
+    missing: bool = False
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a published regression table.
+
+    Parameters
+    ----------
+    id : the column's number as printed.
+    formula : the regression, in the fixest dialect.
+    label : column header.
+    sample : rows kept, as a pandas query; empty for all rows.
+    singletons : what happens to fixed-effect groups with one row; None for the study's rule.
+    matching : propensity-score formula when the regression runs on a matched sample.
+    printed_prefix : regressors whose name starts with the first text are printed with the second instead.
+    """
+
+    id: str
+    formula: str
+    label: str = ""
+    sample: str = ""
+    singletons: Literal["keep", "drop"] | None = None
+    matching: str = ""
+    printed_prefix: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A published regression table: a list of columns."""
+
+    id: str
+    section: str
+    title: str
+    columns: tuple[Column, ...]
+    note: str = ""
+
+    def column(self, column_id: str) -> Column:
+        """Return the column printed under ``column_id``."""
+        return next(c for c in self.columns if c.id == column_id)
+
+
+@dataclass(frozen=True)
+class EventStudy:
+    """A published event-study figure.
+
+    Parameters
+    ----------
+    formula : regression with ``{event}`` where the event-time dummies stand.
+    leads, lags : first and last event year with a dummy of its own, e.g. -4 and 5.
+    base : event years without a dummy inside that window.
+    beyond : rows outside the window and never-treated rows: ``"base"`` joins them to the base,
+        ``"bin"`` adds them to the first and last dummy (never-treated rows stay in the base).
+    """
+
+    id: str
+    section: str
+    title: str
+    formula: str
+    leads: int
+    lags: int
+    base: tuple[int, ...]
+    beyond: Literal["base", "bin"] = "base"
+
+
+@dataclass(frozen=True)
+class Inconsistency:
+    """A published number that contradicts the paper itself.
+
+    ``column``, ``term`` and ``statistic`` narrow it down; an empty one means all.
+    """
+
+    table: str
+    column: str
+    reason: str
+    term: str = ""
+    statistic: str = ""
+
+
+@dataclass(frozen=True)
+class Study:
+    """One published paper.
+
+    Parameters
+    ----------
+    key : value of the ``study`` parameter.
+    unit, time : columns that identify a row of the panel.
+    years : first and last sample year, inclusive.
+    batches : pilot-zone batches the paper counts as treated.
+    variables : every column of the panel.
+    blocks : named groups of regressors for use in formulas, e.g. ``{"controls": "age + size"}``.
+    clusters : what each ``cluster_*`` value of the ``vcov`` parameter clusters on.
+    published_vcov : the paper's own standard errors, as far as its numbers tell.
+    r2 : which R2 the paper prints in columns with fixed effects: ``"within"`` (all effects removed
+        first) or ``"within_unit"`` (only unit means removed first, as Stata's ``xtreg, fe`` does).
+    benchmark : table and column of the paper's main estimate.
+    outcome, treatment : its dependent variable and its treatment variable.
+    derive : turns the raw variables of a source into the variables of the tables.
+    """
+
+    key: str
+    title: str
+    title_zh: str
+    authors: str
+    outlet: str
+    citation: str
+    unit: str
+    time: str
+    years: tuple[int, int]
+    batches: tuple[int, ...]
+    variables: tuple[Variable, ...]
+    tables: tuple[Table, ...]
+    benchmark: tuple[str, str]
+    outcome: str
+    treatment: str = "treat_post"
+    figures: tuple[EventStudy, ...] = ()
+    blocks: Mapping[str, str] = field(default_factory=dict)
+    clusters: Mapping[str, str] = field(default_factory=dict)
+    published_vcov: str = "iid"
+    r2: Literal["within", "within_unit"] = "within"
+    singletons: Literal["keep", "drop"] = "keep"
+    seed: int = 2023
+    inconsistencies: tuple[Inconsistency, ...] = ()
+    derive: Callable[[pd.DataFrame], pd.DataFrame] | None = None
+
+    def table(self, table_id: str) -> Table:
+        """Return the table printed as ``table_id``."""
+        return next(t for t in self.tables if t.id == table_id)
+
+    def variable(self, name: str) -> Variable:
+        """Return the declared variable ``name``."""
+        return next(v for v in self.variables if v.name == name)
+
+    def regressors(self, block: str) -> list[str]:
+        """Return the names in a block of regressors; an undeclared block is empty."""
+        return [name.strip() for name in self.blocks.get(block, "").split("+") if name.strip()]
+
+    def section_tables(self, section: str) -> list[Table]:
+        """Return the tables that belong to one section of the paper."""
+        return [table for table in self.tables if table.section == section]
+
+    def section_figures(self, section: str) -> list[EventStudy]:
+        """Return the event studies that belong to one section of the paper."""
+        return [figure for figure in self.figures if figure.section == section]
+
+    def expand(self, formula: str, **blocks: str) -> str:
+        """Fill the named blocks of a formula."""
+        known: dict[str, Any] = {**self.blocks, **blocks}
+        try:
+            return formula.format_map(known)
+        except KeyError as missing:
+            from pilotzones.errors import DeclarationError
+
+            raise DeclarationError(
+                f"study {self.key}: formula '{formula}' uses the unknown block {missing}; "
+                f"known blocks: {', '.join(known) or 'none'}"
+            ) from None

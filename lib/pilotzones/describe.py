@@ -1,0 +1,69 @@
+"""What a panel looks like before anything is estimated."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from pilotzones.declare import Study
+
+
+def moments(panel: pd.DataFrame, variables: list[str]) -> pd.DataFrame:
+    """Return n, mean, sd, min and max of each variable (rows), in the variable's own unit."""
+    table = panel[variables].agg(["count", "mean", "std", "min", "max"]).T
+    return table.set_axis(["n_obs", "mean", "sd", "min", "max"], axis=1).astype({"n_obs": int})
+
+
+def missing(panel: pd.DataFrame, variables: list[str], by: str = "year") -> pd.DataFrame:
+    """Return the number of missing values of each variable (rows) by year (columns); complete variables are left out."""
+    gaps = panel[variables].isna().groupby(panel[by]).sum().T
+    return gaps[gaps.sum(axis=1) > 0]
+
+
+def steps(study: Study, panel: pd.DataFrame, controls: list[str]) -> pd.DataFrame:
+    """Count the panel step by step: all rows, rows with every control, treated units among them.
+
+    Returns
+    -------
+    One row per step; columns ``rows``, ``units`` (e.g. firms), ``cities``, ``treated rows``.
+    """
+    complete = panel[controls].notna().all(axis=1)
+    samples = {
+        "all rows": panel,
+        "all controls observed": panel[complete],
+        "of which in a city that is ever treated": panel[complete & panel["cohort"].notna()],
+        "of which a single row of its unit": panel[complete & ~panel[complete].duplicated(study.unit, keep=False)],
+    }
+    return pd.DataFrame(
+        {
+            step: {
+                "rows": len(rows),
+                "units": rows[study.unit].nunique(),
+                "cities": rows["city"].nunique(),
+                "treated rows": int(rows["treat_post"].sum()),
+            }
+            for step, rows in samples.items()
+        }
+    ).T
+
+
+def balance(panel: pd.DataFrame, variables: list[str], year: int) -> pd.DataFrame:
+    r"""Compare units in ever-treated and other cities in one year before the reform.
+
+    Returns
+    -------
+    Means of both groups and the normalised difference
+    :math:`(\bar x_1 - \bar x_0) / \sqrt{(s_1^2 + s_0^2) / 2}`, which unlike a t value does not grow with the sample;
+    beyond 0.25 in absolute value, regression adjustment becomes sensitive to its functional form
+    (Imbens and Rubin 2015).
+    """
+    rows = panel[panel["year"] == year]
+    treated = rows["cohort"].notna()
+    one, zero = rows.loc[treated, variables], rows.loc[~treated, variables]
+    pooled = ((one.var() + zero.var()) / 2) ** 0.5
+    return pd.DataFrame(
+        {
+            "ever treated": one.mean(),
+            "never treated": zero.mean(),
+            "normalised difference": (one.mean() - zero.mean()) / pooled,
+        }
+    )

@@ -1,0 +1,353 @@
+"""Published against replicated: one row per printed number.
+
+Verdicts
+--------
+``exact``           equal to the printed value at its printed precision
+``close``           within one printed standard error (or 1% where no spread is printed)
+``near``            within two (or 5%)
+``differs``         further away
+``holds``/``fails`` for a claim that the paper makes in words
+``shown``           a figure without readable numbers, drawn on the page
+``not_replicated``  not produced; the reason says why
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pilotzones import describe, published, replicate, studies
+from pilotzones.declare import Study
+from pilotzones.errors import DataError, DeclarationError
+from pilotzones.estimators.regression import Regression
+from pilotzones.io import write_atomically
+from pilotzones.paths import CALIBRATION, ROOT
+
+COLUMNS = [
+    "study", "table", "column", "term", "statistic", "published", "published_spread", "spread_kind",
+    "published_stars", "replicated", "replicated_spread", "source", "seed", "vcov", "tag", "mc_mean", "mc_sd",
+    "z_published", "z_mc", "verdict", "reason", "page",
+]  # fmt: skip
+KEY = ["table", "column", "term", "statistic"]
+SCORECARD = "09_scorecard"
+Fits = Mapping[tuple[str, str], Regression]
+
+
+def build(
+    study: Study, panel: pd.DataFrame, source: str, seed: int, vcov: str = "published", section: str = ""
+) -> pd.DataFrame:
+    """Estimate everything a study declares and set it against what the paper prints.
+
+    Parameters
+    ----------
+    panel : the study's panel from :func:`pilotzones.panel.load`.
+    vcov : standard errors of the replicated spread; claims about significance use them too.
+    section : only the tables and figures of this section; empty for all.
+
+    Returns
+    -------
+    One row per published number, with the columns ``COLUMNS``.
+    """
+    fits, reasons = fit_all(study, panel, vcov, section)
+    r2 = {
+        (table.id, column.id): replicate.printed_r2(study, column, fits[table.id, column.id])
+        for table in study.tables
+        for column in table.columns
+        if (table.id, column.id) in fits
+    }
+    variables = [name for name in published.descriptives(study.key)["symbol"] if name in panel]
+    rows = _printed(study.key, fits, r2, describe.moments(panel, variables) if variables else pd.DataFrame())
+    if section:
+        rows = rows[[_section(study, table) == section for table in rows["table"]]].reset_index(drop=True)
+    why = pd.Series([reasons.get((row.table, row.column), "") for row in rows.itertuples()])
+    rows["reason"] = rows["reason"].where((rows["reason"] != "") | rows["replicated"].notna(), why)
+    rows = _judge(_with_calibration(study, rows.assign(study=study.key, source=source, seed=seed, vcov=vcov)))
+    rows["page"] = [_page(study, table) for table in rows["table"]]
+    return rows.reindex(columns=COLUMNS)
+
+
+def fit_all(study: Study, panel: pd.DataFrame, vcov: str, section: str = "") -> tuple[Fits, dict[tuple[str, str], str]]:
+    """Estimate every declared column and figure; what cannot be estimated is returned with its reason."""
+    fits: dict[tuple[str, str], Regression] = {}
+    reasons: dict[tuple[str, str], str] = {}
+    for table in study.section_tables(section) if section else study.tables:
+        for column in table.columns:
+            try:
+                fit = replicate.column(study, column, panel, vcov)
+            except DeclarationError as problem:
+                if not column.matching:
+                    raise
+                reasons[table.id, column.id] = str(problem)
+            else:
+                fits[table.id, column.id] = _renamed(fit, column.printed_prefix)
+    for figure in study.section_figures(section) if section else study.figures:
+        fit = replicate.event_study(study, figure, panel, vcov)
+        fits[figure.id, ""] = _renamed(fit, ("", "Year"))
+    return fits, reasons
+
+
+def _renamed(fit: Regression, prefix: tuple[str, str]) -> Regression:
+    """Give the regressors whose name starts with ``prefix[0]`` the name that the paper prints."""
+    own, printed = prefix
+    names = [f"{printed}{str(name).removeprefix(own)}" if str(name).startswith(own) else name
+             for name in fit.coefficients.index]  # fmt: skip
+    return replace(fit, coefficients=fit.coefficients.set_axis(names)) if printed else fit
+
+
+def _printed(key: str, fits: Fits, r2: Mapping[tuple[str, str], float], moments: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per published number of a study, filled in where there is an estimate."""
+    rows = [*_estimates(key, fits), *_columns(key, fits, r2), *_descriptives(key, moments), *_stats(key)]
+    return pd.DataFrame([*rows, *_weights(key), *_claims(key, fits), *_figures(key, fits)])
+
+
+def _row(table: str, column: str, term: str, statistic: str, published: float, **more: Any) -> dict[str, Any]:
+    empty = {"published_spread": np.nan, "spread_kind": "", "published_stars": np.nan, "replicated": np.nan,
+             "replicated_spread": np.nan, "verdict": "", "reason": ""}  # fmt: skip
+    return {"table": table, "column": column, "term": term, "statistic": statistic, "published": published,
+            **empty, **more}  # fmt: skip
+
+
+def _estimates(key: str, fits: Fits) -> list[dict[str, Any]]:
+    rows = []
+    for cell in published.estimates(key).itertuples():
+        row = _row(cell.table, cell.column, cell.term, "estimate", cell.estimate, published_spread=cell.spread,
+                   spread_kind=cell.spread_kind, published_stars=cell.stars)  # fmt: skip
+        fit = fits.get((cell.table, cell.column))
+        if fit is not None and cell.term in fit.coefficients.index:
+            found = fit.coefficients.loc[cell.term]
+            row["replicated"] = found["estimate"]
+            row["replicated_spread"] = found["t"] if cell.spread_kind == "t" else found["se"]
+        rows.append(row)
+    return rows
+
+
+def _columns(key: str, fits: Fits, r2: Mapping[tuple[str, str], float]) -> list[dict[str, Any]]:
+    rows = []
+    for cell in published.columns(key).itertuples():
+        place = (cell.table, cell.column)
+        n_obs = fits[place].n_obs if place in fits else np.nan
+        for statistic, printed, value in (("n_obs", cell.n_obs, n_obs), ("r2", cell.r2, r2.get(place, np.nan))):
+            if pd.notna(printed):
+                rows.append(_row(*place, "", statistic, printed, replicated=value))
+    return rows
+
+
+def _descriptives(key: str, moments: pd.DataFrame) -> list[dict[str, Any]]:
+    rows = []
+    for cell in published.descriptives(key).to_dict("records"):
+        for statistic, name in (("n_obs", "n"), ("mean", "mean"), ("sd", "sd"), ("min", "min"), ("max", "max")):
+            value = moments.at[cell["symbol"], statistic] if cell["symbol"] in moments.index else np.nan
+            rows.append(_row("T1", "", cell["symbol"], statistic, cell[name], replicated=value))
+    return rows
+
+
+def _stats(key: str) -> list[dict[str, Any]]:
+    reason = "the test statistic is not part of this version of the book"
+    return [
+        _row(cell.table, cell.column, cell.statistic, "stat", cell.value, reason=reason)
+        for cell in published.stats(key).itertuples()
+    ]
+
+
+def _weights(key: str) -> list[dict[str, Any]]:
+    reason = "index weights are not part of this version of the book"
+    return [
+        _row(cell.table, "", cell.indicator, "weight", cell.weight, reason=reason)
+        for cell in published.weights(key).itertuples()
+    ]
+
+
+def _figures(key: str, fits: Fits) -> list[dict[str, Any]]:
+    rows = []
+    for cell in published.figures(key).itertuples():
+        shown = (cell.figure, "") in fits
+        reason = "no readable numbers; its message is judged by the claims" if shown else "the figure is not drawn yet"
+        rows.append(_row(cell.figure, "", "", "figure", np.nan, verdict="shown" if shown else "", reason=reason))
+    return rows
+
+
+def _claims(key: str, fits: Fits) -> list[dict[str, Any]]:
+    rows = []
+    for claim in published.claims(key).itertuples():
+        verdict, reason = judge_claim(claim, fits)
+        rows.append(_row(claim.table, claim.column, claim.claim_id, "claim", np.nan, verdict=verdict, reason=reason))
+    return rows
+
+
+def judge_claim(claim: Any, fits: Fits) -> tuple[str, str]:
+    """Check a sentence of the paper against the re-estimated numbers.
+
+    Parameters
+    ----------
+    claim : a row of ``claims.csv``: either ``compare`` holds inequalities between estimates
+        (``T2.1.treat_post>T2.3.treat_post``), or ``term`` (or a range ``Year2..Year5``) must have the sign ``sign``
+        at the level ``level``, ``ns`` meaning not significant (10% in tables; in figures, whose text speaks of
+        confidence intervals, 5%).
+
+    Returns
+    -------
+    The verdict (``holds``, ``fails`` or empty when it cannot be judged) and the numbers behind it.
+    """
+    if claim.compare:
+        return _judge_ordering(claim.compare, fits)
+    fit = fits.get((claim.table, claim.column))
+    terms = _terms(claim.term, fit) if fit is not None and claim.term else []
+    if fit is None or not terms or not claim.level:
+        return "", "needs an estimate that is not part of this version of the book"
+    rows = fit.coefficients.loc[terms]
+    if claim.level == "ns":
+        limit = 0.05 if claim.table.startswith("F") else 0.10
+        holds = bool((rows["p"] > limit).all())
+    else:
+        sign = {"+": 1, "-": -1}[claim.sign]
+        limit = float(claim.level)
+        holds = bool(((rows["p"] <= limit) & (np.sign(rows["estimate"]) == sign)).all())
+    numbers = "; ".join(f"{row.estimate:.3f} (p = {row.p:.3f})" for row in rows.itertuples())
+    return (
+        "holds" if holds else "fails",
+        f"{numbers}; {'p above' if claim.level == 'ns' else 'p up to'} {limit:g} claimed",
+    )
+
+
+def _terms(term: str, fit: Regression) -> list[str]:
+    """Return the regressors a claim speaks of; ``first..last`` is a range in the order of the regression."""
+    index = [str(name) for name in fit.coefficients.index]
+    ends = term.split("..")
+    if not set(ends) <= set(index):
+        return []
+    return index[index.index(ends[0]) : index.index(ends[-1]) + 1]
+
+
+def _judge_ordering(compare: str, fits: Fits) -> tuple[str, str]:
+    verdicts, numbers = [], []
+    for inequality in compare.split(";"):
+        parts = re.split(r"([<>])", inequality.strip())
+        if len(parts) != 3:
+            return "", f"'{inequality.strip()}' is not an inequality of two estimates"
+        left, sign, right = parts
+        values = [_value(side, fits) for side in (left, right)]
+        if None in values:
+            return "", f"needs {inequality.strip()}, which is not part of this version of the book"
+        low, high = values if sign == "<" else values[::-1]
+        verdicts.append(low < high)  # type: ignore[operator]
+        numbers.append(f"{values[0]:.3f} {sign} {values[1]:.3f}")
+    return "holds" if all(verdicts) else "fails", "; ".join(numbers) + " claimed"
+
+
+def _value(side: str, fits: Fits) -> float | None:
+    factor, _, cell = side.rpartition("*")
+    table, column, term = cell.split(".", 2)
+    fit = fits.get((table, column))
+    if fit is None or term not in fit.coefficients.index:
+        return None
+    return float(factor or 1) * float(fit.coefficients.at[term, "estimate"])
+
+
+def calibration(study: Study) -> pd.DataFrame:
+    """Return the committed Monte-Carlo summary of a study's synthetic panel; empty when there is none."""
+    path = CALIBRATION / f"{study.key}.csv"
+    if not path.exists():
+        return pd.DataFrame(columns=[*KEY, "tag", "mc_mean", "mc_sd"])
+    with path.open(encoding="utf-8") as file:
+        text = {name: "string" for name in (*KEY, "tag")}
+        return pd.read_csv(file, dtype=text, keep_default_na=True).fillna({name: "" for name in text})
+
+
+def _with_calibration(study: Study, rows: pd.DataFrame) -> pd.DataFrame:
+    summary = calibration(study)[[*KEY, "tag", "mc_mean", "mc_sd"]].astype({name: "object" for name in KEY})
+    rows = rows.merge(summary, on=KEY, how="left", validate="one_to_one")
+    synthetic = rows["source"] == "synthetic"
+    rows.loc[~synthetic, ["mc_mean", "mc_sd"]] = np.nan
+    rows["tag"] = rows["tag"].astype(object).where(rows["tag"].notna() & synthetic, "untargeted")
+    rows.loc[rows["statistic"] == "figure", "tag"] = "not_comparable"
+    for problem in study.inconsistencies:
+        hit = (rows["table"] == problem.table) & (rows["column"] == problem.column)
+        hit &= (rows["term"] == problem.term) | (problem.term == "")
+        hit &= (rows["statistic"] == problem.statistic) | (problem.statistic == "")
+        if not hit.any():
+            raise DeclarationError(f"study {study.key}: no published number for the inconsistency '{problem.reason}'")
+        rows.loc[hit, "tag"] = "inconsistent"
+        rows.loc[hit, "reason"] = [f"{problem.reason}. {old}".strip(". ") for old in rows.loc[hit, "reason"]]
+    return rows
+
+
+def _judge(rows: pd.DataFrame) -> pd.DataFrame:
+    difference = rows["replicated"] - rows["published"]
+    spread = rows["published_spread"].astype(float)
+    from_t = (rows["published"] / spread).abs()
+    standard_error = spread.where(rows["spread_kind"] != "t", from_t)
+    rows["z_published"] = difference / standard_error
+    rows["z_mc"] = (difference / rows["mc_sd"].astype(float)).where(rows["mc_sd"].astype(float) > 0)
+    relative = (difference / rows["published"]).abs() * 100
+    # without a printed spread, one percent stands in for one standard error and five for two
+    distance = rows["z_published"].abs().fillna(relative.clip(upper=1) + ((relative - 1) / 4).clip(lower=0))
+    rounded = [
+        round(a, decimals(b)) == b if pd.notna(a) and pd.notna(b) else False
+        for a, b in zip(rows["replicated"], rows["published"], strict=True)
+    ]
+    numeric = np.select(
+        [rows["replicated"].isna(), rounded, distance <= 1, distance <= 2],
+        ["not_replicated", "exact", "close", "near"],
+        "differs",
+    )
+    worded = rows["statistic"].isin(["claim", "figure"])
+    rows["verdict"] = np.where(worded, rows["verdict"].replace("", "not_replicated"), numeric)
+    missing = (rows["verdict"] == "not_replicated") & (rows["reason"] == "")
+    rows.loc[missing, "reason"] = "the declared table has no such estimate"
+    return rows
+
+
+def decimals(value: float) -> int:
+    """Return the decimals of a printed number, at least three unless it is a whole number."""
+    text = f"{value:.10f}".rstrip("0")
+    digits = len(text.partition(".")[2])
+    return 0 if digits == 0 and abs(value) >= 100 else max(digits, 3)
+
+
+def _section(study: Study, table: str) -> str:
+    return next((t.section for t in (*study.tables, *study.figures) if t.id == table), "01_data")
+
+
+def _page(study: Study, table: str) -> str:
+    own = f"book/studies/{study.key}/{_section(study, table)}"
+    listed = own in (ROOT / "_toc.yml").read_text(encoding="utf-8")
+    return f"{own if listed else f'book/studies/{study.key}/{SCORECARD}'}.html"
+
+
+def collect(parts: list[Path], target: Path) -> None:
+    """Merge the studies' ledger rows and add the published numbers of studies that are not in the book.
+
+    Parameters
+    ----------
+    parts : JSON files, each a list of ledger rows of one study.
+    target : the CSV file to write.
+    """
+    frames = []
+    for part in parts:
+        try:
+            frames.append(pd.DataFrame(json.loads(part.read_text(encoding="utf-8"))))
+        except ValueError as problem:
+            raise DataError(f"{part.name}: not a list of ledger rows ({problem}); delete it and build again") from None
+    done = {key for frame in frames for key in frame["study"]}
+    for key in published.studies()["study"]:
+        if key not in done:
+            frames.append(_unbuilt(key))
+    ledger = pd.concat(frames, ignore_index=True).reindex(columns=COLUMNS)
+    write_atomically(target, lambda path: ledger.to_csv(path, index=False, lineterminator="\n"))
+
+
+def _unbuilt(key: str) -> pd.DataFrame:
+    """Return the published rows of a study whose pages are not in the book."""
+    rows = _printed(key, {}, {}, pd.DataFrame())
+    reason = (
+        "the study's pages were not built" if key in studies.keys() else "the study is not in this version of the book"
+    )
+    rows = rows.assign(study=key, verdict="not_replicated", reason=reason, tag="untargeted")
+    return rows.reindex(columns=COLUMNS)

@@ -1,0 +1,16 @@
+"""Where things are, seen from the project root; nothing depends on the current directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+FACTS = ROOT / "data" / "facts"
+PUBLISHED = ROOT / "data" / "published"
+CALIBRATION = ROOT / "data" / "calibration"
+PANELS = ROOT / "data" / "panels"
+RAW = ROOT / "data" / "raw"
+NOTEBOOKS = ROOT / "notebooks"
+PAGES = ROOT / "book" / "studies"
+BUILD = ROOT / "_build"

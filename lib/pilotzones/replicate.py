@@ -1,0 +1,117 @@
+"""From a declared column to its estimate: the one place where declarations meet estimators."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from pilotzones.declare import Column, EventStudy, Study
+from pilotzones.errors import DeclarationError, ParameterError
+from pilotzones.estimators.event_study import event_study as estimate_event_study
+from pilotzones.estimators.regression import Regression, regress
+
+
+def errors(study: Study, vcov: str) -> str:
+    """Translate a ``vcov`` parameter into the estimator's word for it.
+
+    Parameters
+    ----------
+    vcov : ``"published"`` (the paper's convention), ``"iid"``, ``"hetero"`` or a key of ``study.clusters``.
+
+    Raises
+    ------
+    ParameterError
+        If the study has no such standard errors.
+    """
+    name = study.published_vcov if vcov == "published" else vcov
+    if name in ("iid", "hetero"):
+        return name
+    if name in study.clusters:
+        return f"cluster:{study.clusters[name]}"
+    allowed = ", ".join(["published", "iid", "hetero", *study.clusters])
+    raise ParameterError(f"vcov = {vcov!r}: study {study.key} has {allowed}")
+
+
+def column(
+    study: Study, declared: Column, data: pd.DataFrame, vcov: str = "published", outcome: str = ""
+) -> Regression:
+    """Estimate one declared column on the study's panel.
+
+    Parameters
+    ----------
+    data : the panel, as :func:`pilotzones.panel.load` returns it.
+    vcov : see :func:`errors`.
+    outcome : replaces the column's dependent variable, e.g. by the true effect.
+
+    Raises
+    ------
+    DeclarationError
+        If the column needs a matched sample, which this library does not draw yet.
+    """
+    if declared.matching:
+        raise DeclarationError("nearest-neighbour matching is not part of this version of the book")
+    formula = study.expand(declared.formula)
+    if outcome:
+        formula = f"{outcome} ~ {formula.split('~', 1)[1].strip()}"
+    return regress(
+        formula,
+        select(data, declared.sample),
+        errors(study, vcov),
+        unit=study.unit,
+        singletons=declared.singletons or study.singletons,
+    )
+
+
+def event_study(study: Study, figure: EventStudy, data: pd.DataFrame, vcov: str = "published") -> Regression:
+    """Estimate a declared event-study figure; the coefficients are indexed by event time in years."""
+    return estimate_event_study(
+        study.expand(figure.formula, event="{event}"),
+        data,
+        leads=figure.leads,
+        lags=figure.lags,
+        base=figure.base,
+        beyond=figure.beyond,
+        vcov=errors(study, vcov),
+        unit=study.unit,
+        singletons=study.singletons,
+    )
+
+
+def select(data: pd.DataFrame, sample: str) -> pd.DataFrame:
+    """Return the rows of a declared sample.
+
+    Raises
+    ------
+    DeclarationError
+        If the sample's condition names a column that the panel lacks or cannot be read.
+    """
+    if not sample:
+        return data
+    try:
+        return data.query(sample)
+    except Exception as problem:
+        raise DeclarationError(f"sample '{sample}' cannot be applied to the panel: {problem}") from None
+
+
+def printed_r2(study: Study, declared: Column, fit: Regression) -> float:
+    """Return the R2 that the paper prints: overall without fixed effects, else the study's convention."""
+    if "|" not in declared.formula:
+        return fit.r2
+    return fit.r2_within_unit if study.r2 == "within_unit" else fit.r2_within
+
+
+def estimand(study: Study, declared: Column, data: pd.DataFrame) -> pd.Series:
+    r"""Return what a column estimates when only the reform moves the outcome.
+
+    The same regression is run on the true effect :math:`\tau_{it} = E[y_{it}(1) - y_{it}(0)]` (zero for untreated
+    rows) in place of the outcome. Least squares is linear in the outcome, so under parallel trends this is the
+    expectation of the column's estimate: a weighted mean of the :math:`\tau_{it}`, with weights that can be negative.
+
+    Parameters
+    ----------
+    data : synthetic panel with the column ``true_effect`` (units of the study's main outcome).
+
+    Returns
+    -------
+    One value per regressor.
+    """
+    return column(study, declared, data, "iid", outcome="true_effect").coefficients["estimate"]

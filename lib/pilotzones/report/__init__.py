@@ -1,0 +1,19 @@
+"""Tables, figures and notes as the pages show them."""
+
+from pilotzones.report import figures
+from pilotzones.report.figures import show
+from pilotzones.report.tables import descriptive_table, ledger_table, regression_table, verdict_counts, view
+from pilotzones.report.text import banner, note, specification
+
+__all__ = [
+    "banner",
+    "descriptive_table",
+    "figures",
+    "ledger_table",
+    "note",
+    "regression_table",
+    "show",
+    "specification",
+    "verdict_counts",
+    "view",
+]

@@ -1,0 +1,159 @@
+"""Figures of the pages. Each function draws; :func:`show` adds the words."""
+
+from __future__ import annotations
+
+import io
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from IPython.display import display
+from matplotlib.figure import Figure
+
+from pilotzones import policy
+from pilotzones.declare import Study
+from pilotzones.estimators.regression import Regression
+from pilotzones.report import theme
+
+
+def show(figure: Figure, name: str, alt: str, caption: str) -> None:
+    """Display a figure as SVG with its alternative text and a caption that can stand alone.
+
+    Parameters
+    ----------
+    name : label for cross-references, unique within the page.
+    alt : what a reader who cannot see the figure needs to know.
+    """
+    buffer = io.StringIO()
+    # no creation date: the same figure must give the same bytes
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Title": alt})
+    plt.close(figure)
+    words = {"alt": alt, "caption": caption, "name": name}
+    display({"image/svg+xml": buffer.getvalue(), "text/plain": alt}, raw=True, metadata={"image/svg+xml": words})
+
+
+def rollout_map(study: Study, panel: pd.DataFrame) -> Figure:
+    """Draw every prefecture by the batch of its first zone; rings mark the cities treated in this study."""
+    theme.apply()
+    cities = policy.cities().set_index("adcode")
+    batch = policy.first_batch(partial=True)
+    cities["batch"] = batch.reindex(cities.index).fillna(0).astype(int)
+    treated = cities.loc[cities.index.isin(panel.loc[panel["cohort"].notna(), "city"])]
+    figure, axes = plt.subplots(figsize=(8, 6))
+    for number, group in cities.groupby("batch"):
+        label = "no zone by 2022" if number == 0 else f"batch {number}"
+        size = 8 if number == 0 else 26
+        axes.scatter(group["lon"], group["lat"], s=size, color=theme.BATCH_COLOURS[int(number)], label=label)  # type: ignore[call-overload]
+    axes.scatter(treated["lon"], treated["lat"], s=70, facecolors="none", edgecolors="black", linewidths=0.8,
+                 label=f"treated in this study ({len(treated)})")  # fmt: skip
+    for code, offset in {330100: (5, -3), 110000: (-4, 7), 440300: (6, -9), 510100: (-12, 8)}.items():
+        if code in cities.index:
+            axes.annotate(cities.at[code, "city_zh"], (cities.at[code, "lon"], cities.at[code, "lat"]),
+                          xytext=offset, textcoords="offset points", fontsize=8)  # fmt: skip
+    axes.set(xlabel="longitude (degrees east)", ylabel="latitude (degrees north)")
+    axes.set_aspect(1 / np.cos(np.radians(35)))
+    axes.legend(loc="lower left", fontsize=7, ncols=2)
+    return figure
+
+
+def timeline(study: Study, panel: pd.DataFrame) -> Figure:
+    """Draw the number of treated cities and the share of treated rows by year."""
+    theme.apply()
+    treated = panel[panel["treat_post"] == 1]
+    counts = treated.groupby("year")["city"].nunique().reindex(sorted(panel["year"].unique()), fill_value=0)
+    share = panel.groupby("year")["treat_post"].mean() * 100
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
+    left.step(counts.index, counts.to_numpy(), where="mid", color=theme.BLUE)
+    left.set(xlabel="year", ylabel="cities with a zone in force", ylim=(0, None))
+    right.bar(share.index, share.to_numpy(), color=theme.ORANGE)
+    right.set(xlabel="year", ylabel=f"{study.unit}s in treated cities (%)")
+    return figure
+
+
+def missing_heatmap(gaps: pd.DataFrame, rows_per_year: pd.Series) -> Figure:
+    """Draw the share of missing values by variable and year, in percent."""
+    import seaborn as sns
+
+    theme.apply()
+    share = gaps.div(rows_per_year, axis=1) * 100
+    figure, axes = plt.subplots(figsize=(8, 0.35 * len(share) + 1.4))
+    sns.heatmap(share, cmap="cividis", annot=True, fmt=".1f", annot_kws={"size": 7},
+                cbar_kws={"label": "missing (% of rows)"}, ax=axes)  # fmt: skip
+    axes.set(xlabel="year", ylabel="")
+    return figure
+
+
+def balance_plot(table: pd.DataFrame) -> Figure:
+    """Draw the normalised differences of :func:`pilotzones.describe.balance`, with the 0.25 rule of thumb."""
+    theme.apply()
+    figure, axes = plt.subplots(figsize=(7, 0.3 * len(table) + 1.2))
+    axes.axvspan(-0.25, 0.25, color="#EEEEEE", zorder=0)
+    axes.axvline(0, color=theme.GREY, linewidth=0.8)
+    axes.scatter(table["normalised difference"], table.index, color=theme.BLUE)
+    axes.invert_yaxis()
+    axes.set(xlabel="normalised difference (standard deviations), ever minus never treated")
+    return figure
+
+
+def event_plot(fits: dict[str, Regression], truth: pd.Series | None, ylabel: str) -> Figure:
+    """Draw event-study coefficients with 95% intervals, one colour per specification.
+
+    Parameters
+    ----------
+    fits : label -> event study, coefficients indexed by event time (years).
+    truth : mean true effect by event time, in outcome units; None when it is not known.
+    """
+    theme.apply()
+    figure, axes = plt.subplots(figsize=(8, 4))
+    axes.axhline(0, color=theme.GREY, linewidth=0.8)
+    axes.axvline(-0.5, color=theme.GREY, linewidth=0.8, linestyle=":")
+    for position, (label, fit) in enumerate(fits.items()):
+        rows = fit.coefficients
+        shift = 0.22 * (position - (len(fits) - 1) / 2)
+        spread = np.vstack([rows["estimate"] - rows["low"], rows["high"] - rows["estimate"]])
+        axes.errorbar(rows.index.to_numpy(float) + shift, rows["estimate"], yerr=spread, fmt="o", capsize=3,
+                      markersize=5, label=label)  # fmt: skip
+    if truth is not None:
+        axes.plot(
+            truth.index, truth, color="black", marker="_", markersize=12, linestyle="none", label="truth (mean effect)"
+        )
+    axes.set(xlabel="years since the city's zone was approved", ylabel=ylabel)
+    axes.legend(fontsize=8)
+    return figure
+
+
+def interval_plot(rows: pd.DataFrame, xlabel: str, marks: dict[str, float] | None = None) -> Figure:
+    """Draw one estimate under several standard errors.
+
+    Parameters
+    ----------
+    rows : columns ``estimate``, ``low``, ``high``; the index labels the rows.
+    marks : further values to mark by vertical lines, e.g. the truth.
+    """
+    theme.apply()
+    figure, axes = plt.subplots(figsize=(7.5, 0.4 * len(rows) + 1.4))
+    axes.axvline(0, color=theme.GREY, linewidth=0.8)
+    for (label, value), colour in zip((marks or {}).items(), [theme.GREEN, theme.RED], strict=False):
+        axes.axvline(value, color=colour, linestyle="--", label=f"{label}: {value:.3f}")
+    spread = np.vstack([rows["estimate"] - rows["low"], rows["high"] - rows["estimate"]])
+    axes.errorbar(rows["estimate"], rows.index, xerr=spread, fmt="o", color=theme.BLUE, capsize=3)
+    axes.invert_yaxis()
+    axes.set(xlabel=xlabel)
+    if marks:
+        axes.legend(fontsize=8)
+    return figure
+
+
+def scorecard_plot(rows: pd.DataFrame) -> Figure:
+    """Draw the two distances of every estimate in the ledger: in printed and in Monte-Carlo standard deviations."""
+    theme.apply()
+    figure, axes = plt.subplots(figsize=(6.5, 5))
+    axes.add_patch(plt.Rectangle((-2, -2), 4, 4, color="#EEEEEE", zorder=0))  # type: ignore[attr-defined]
+    for tag, group in rows.groupby("tag"):
+        axes.scatter(group["z_published"], group["z_mc"], label=str(tag), s=28)
+    axes.axhline(0, color=theme.GREY, linewidth=0.8)
+    axes.axvline(0, color=theme.GREY, linewidth=0.8)
+    axes.set(xlabel="(re-estimated - printed) / printed standard error",
+             ylabel="(re-estimated - printed) / Monte-Carlo sd")  # fmt: skip
+    axes.legend(fontsize=8)
+    return figure

@@ -1,0 +1,202 @@
+"""Tables for a page: semantic HTML, plain text and LaTeX from one data frame."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from pilotzones import published
+from pilotzones.declare import Column, Study, Table
+from pilotzones.estimators.regression import Regression
+from pilotzones.replicate import printed_r2
+
+
+@dataclass(frozen=True)
+class TableView:
+    """A finished table: strings in a frame, with a caption that can stand alone.
+
+    Parameters
+    ----------
+    frame : text of the cells; one or two header levels; the index labels the rows.
+    caption : what the table shows, including whether the data are synthetic.
+    note : small print below the table.
+    extra : further MIME types to carry along, e.g. machine-readable rows.
+    """
+
+    frame: pd.DataFrame
+    caption: str
+    note: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return {"text/html": self.html(), "text/latex": self.latex(), "text/plain": self.text(), **self.extra}
+
+    def html(self) -> str:
+        """Return the table as HTML with a caption and scoped header cells; all text is escaped."""
+        levels = self.frame.columns.nlevels
+        head = [f"<tr>{_corner(self.frame, levels)}{_header_cells(self.frame.columns, 0)}</tr>"]
+        if levels == 2:
+            head.append(f"<tr>{_header_cells(self.frame.columns, 1)}</tr>")
+        body = [
+            f'<tr><th scope="row">{escape(str(label))}</th>'
+            + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells)
+            + "</tr>"
+            for label, cells in zip(self.frame.index, self.frame.to_numpy(dtype=object), strict=True)
+        ]
+        foot = f'<p class="table-note">{escape(self.note)}</p>' if self.note else ""
+        return (
+            '<div class="table-scroll" tabindex="0" role="region" '
+            f'aria-label="{escape(self.caption)}"><table class="dataframe regtable">\n'
+            f"<caption>{escape(self.caption)}</caption>\n<thead>{''.join(head)}</thead>\n"
+            f"<tbody>\n{chr(10).join(body)}\n</tbody></table></div>{foot}"
+        )
+
+    def latex(self) -> str:
+        """Return the table in LaTeX (booktabs)."""
+        styled = self.frame.style.format(escape="latex").format_index(escape="latex", axis=0)
+        styled = styled.format_index(escape="latex", axis=1)
+        text: str = styled.to_latex(hrules=True, caption=self.caption.replace("%", r"\%"), multicol_align="c")
+        return text
+
+    def text(self) -> str:
+        """Return the table as plain text."""
+        return "\n".join(part for part in (self.caption, self.frame.to_string(), self.note) if part)
+
+
+def _corner(frame: pd.DataFrame, levels: int) -> str:
+    name = frame.index.name
+    if name:
+        return f'<th scope="col" rowspan="{levels}">{escape(str(name))}</th>'
+    return f'<td rowspan="{levels}"></td>'
+
+
+def _header_cells(columns: pd.Index, level: int) -> str:
+    labels = list(columns.get_level_values(level))
+    if level == columns.nlevels - 1:
+        return "".join(f'<th scope="col">{escape(str(label))}</th>' for label in labels)
+    cells, start = [], 0
+    for end in range(1, len(labels) + 1):
+        if end == len(labels) or labels[end] != labels[start]:
+            cells.append(f'<th scope="colgroup" colspan="{end - start}">{escape(str(labels[start]))}</th>')
+            start = end
+    return "".join(cells)
+
+
+def view(frame: pd.DataFrame, caption: str, note: str = "", digits: int = 3) -> TableView:
+    """Format the numbers of a frame for reading: ``digits`` decimals, thousands separators for integers."""
+    return TableView(frame.map(lambda value: number(value, digits)), caption, note)
+
+
+def number(value: object, digits: int = 3) -> str:
+    """Return one cell's text: empty for missing, ``28,305`` for integers, fixed decimals otherwise."""
+    if isinstance(value, str):
+        return value
+    if value is None or pd.isna(value):  # type: ignore[call-overload]
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if float(value) == int(float(value)) and not isinstance(value, float):  # type: ignore[arg-type]
+        return f"{int(value):,}"  # type: ignore[call-overload]
+    return f"{float(value):,.{digits}f}"  # type: ignore[arg-type]
+
+
+def stars(p: float) -> str:
+    """Return the usual stars: 1%, 5%, 10%."""
+    return "***" if p < 0.01 else "**" if p < 0.05 else "*" if p < 0.10 else ""
+
+
+def regression_table(
+    study: Study, table: Table, fits: dict[str, Regression], vcov: str, source: str, terms: list[str] | None = None
+) -> TableView:
+    """Set the printed and the re-estimated columns of a table side by side.
+
+    Parameters
+    ----------
+    fits : one regression per column id of the table.
+    vcov : the standard errors shown in the re-estimated columns.
+    terms : the rows; by default the terms that the paper prints.
+    """
+    printed = published.estimates(study.key).query("table == @table.id")
+    columns = published.columns(study.key).query("table == @table.id").set_index("column")
+    rows = terms or list(dict.fromkeys(printed["term"]))
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    for column in table.columns:
+        fit, paper = fits[column.id], printed[printed["column"] == column.id].set_index("term")
+        header = f"({column.id}) {column.label}"
+        cells[header, "printed"] = _printed_cells(rows, paper, columns.loc[column.id])
+        cells[header, "here"] = _estimated_cells(study, rows, column, fit)
+    frame = pd.DataFrame(cells)
+    frame.index = ["" if label.startswith("(") else label for label in frame.index]  # the spread stands below its term
+    kinds = sorted(set(printed["spread_kind"]))
+    note = (
+        f"In brackets: printed {' or '.join(kinds)}; re-estimated standard errors are of type '{vcov}'. "
+        "Stars: *** 1%, ** 5%, * 10%."
+    )
+    return TableView(frame, f"{table.id}. {table.title}: as printed, and re-estimated on {source} data", note)
+
+
+def _printed_cells(rows: list[str], paper: pd.DataFrame, column: pd.Series) -> dict[str, str]:
+    cells = {}
+    for term in rows:
+        has = term in paper.index
+        cells[term] = f"{paper.at[term, 'estimate']:.3f}{'*' * int(paper.at[term, 'stars'])}" if has else ""
+        cells[f"({term})"] = f"({paper.at[term, 'spread']:.3f})" if has else ""
+    return cells | {"observations": number(int(column["n_obs"])), "R2": number(column["r2"])}
+
+
+def _estimated_cells(study: Study, rows: list[str], column: Column, fit: Regression) -> dict[str, str]:
+    cells = {}
+    for term in rows:
+        has = term in fit.coefficients.index
+        row = fit.coefficients.loc[term] if has else None
+        cells[term] = f"{row['estimate']:.3f}{stars(row['p'])}" if row is not None else ""
+        cells[f"({term})"] = f"({row['se']:.3f})" if row is not None else ""
+    return cells | {"observations": number(fit.n_obs), "R2": number(printed_r2(study, column, fit))}
+
+
+def descriptive_table(rows: pd.DataFrame, caption: str) -> TableView:
+    """Set printed and re-estimated descriptive statistics side by side, from ledger rows."""
+    rows = rows[rows["statistic"].isin(["n_obs", "mean", "sd", "min", "max"])]
+    cells: dict[tuple[str, str], pd.Series] = {}
+    for statistic in rows["statistic"].unique():
+        part = rows[rows["statistic"] == statistic].set_index("term")
+        digits = 0 if statistic == "n_obs" else 3
+        cells[statistic, "printed"] = part["published"].map(lambda value, d=digits: number(float(value), d))
+        cells[statistic, "here"] = part["replicated"].map(lambda value, d=digits: number(float(value), d))
+    return TableView(pd.DataFrame(cells), caption)
+
+
+def ledger_table(rows: pd.DataFrame, caption: str, machine_readable: bool = False) -> TableView:
+    """Show ledger rows: printed and re-estimated numbers, both distances, the verdict and its reason.
+
+    Parameters
+    ----------
+    rows : rows of one study from :func:`pilotzones.ledger.build`.
+    machine_readable : also carry all ledger columns along, for the book's ``ledger.csv``.
+    """
+    claims = published.claims(rows["study"].iloc[0]).set_index("claim_id")["claim"]
+    frame = pd.DataFrame(
+        {
+            "where": [f"{row.table} ({row.column})" if row.column else row.table for row in rows.itertuples()],
+            "what": [claims.get(row.term, f"{row.term} {row.statistic}".strip()) for row in rows.itertuples()],
+            "printed": [number(value) for value in rows["published"]],
+            "here": [number(value) for value in rows["replicated"]],
+            "in printed SE": [number(value, 1) for value in rows["z_published"]],
+            "in MC sd": [number(value, 1) for value in rows["z_mc"]],
+            "tag": rows["tag"].str.replace("_", " "),
+            "verdict": rows["verdict"].str.replace("_", " "),
+            "reason": rows["reason"],
+        }
+    ).set_index("where")
+    extra = {"application/vnd.pilotzones.ledger+json": json.loads(rows.to_json(orient="records"))}
+    return TableView(frame, caption, extra=extra if machine_readable else {})
+
+
+def verdict_counts(rows: pd.DataFrame, caption: str) -> TableView:
+    """Count verdicts (columns) by table of the paper (rows)."""
+    counts = pd.crosstab(rows["table"], rows["verdict"].str.replace("_", " "))
+    return view(counts.assign(all=counts.sum(axis=1)), caption)

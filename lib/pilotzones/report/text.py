@@ -1,0 +1,62 @@
+"""The words of a page that depend on the study: its banner, its notes, its declared specification."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+
+from IPython.display import HTML, Markdown
+
+from pilotzones.declare import Study, Table
+from pilotzones.errors import DataError
+from pilotzones.paths import PAGES
+
+SYNTHETIC = (
+    "Synthetic data: simulated from a model with a known truth, calibrated to the printed tables. "
+    "Agreement shows that the code recovers the parameter built in; it is not evidence for the effect."
+)
+LICENSED = "Licensed data: the estimates below come from the user's own exports."
+
+
+def banner(study: Study, source: str, seed: int, vcov: str) -> HTML:
+    """Return the coloured line at the top of a page that says what the numbers are made of."""
+    text = SYNTHETIC if source == "synthetic" else LICENSED
+    settings = f"study = {study.key}, source = {source}, seed = {seed}, vcov = {vcov}"
+    return HTML(
+        f'<div class="source-banner {escape(source)}" role="note"><strong>{escape(study.title)}</strong> '
+        f"({escape(study.title_zh)}). {escape(text)} <code>{escape(settings)}</code></div>"
+    )
+
+
+def note(study: Study, section: str, key: str) -> Markdown:
+    """Return the study's own commentary on one point of a section.
+
+    The notes of a study live in ``book/studies/<study>/notes/<section>.md``; each level-2 heading there is a key.
+    A study without a note on the point gets an empty one.
+
+    Raises
+    ------
+    DataError
+        If the study has no notes file for the section.
+    """
+    path = PAGES / study.key / "notes" / f"{section}.md"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError:
+        raise DataError(f"{path.name}: study {study.key} needs its notes at book/studies/{study.key}/notes/") from None
+    parts = re.split(r"^## +(\S+)\s*$", text, flags=re.MULTILINE)
+    return Markdown(dict(zip(parts[1::2], parts[2::2], strict=True)).get(key, "").strip())
+
+
+def specification(study: Study, table: Table) -> Markdown:
+    """Return a table's regressions as declared, one line per column."""
+    lines = [f"**{table.id}. {table.title}**, as declared:", "", "```"]
+    for column in table.columns:
+        sample = f"   [{column.sample}]" if column.sample else ""
+        lines.append(f"({column.id}) {column.formula}{sample}")
+    lines += ["```", "", *(f"with {name} = `{terms}`  " for name, terms in study.blocks.items() if _used(name, table))]
+    return Markdown("\n".join(lines))
+
+
+def _used(block: str, table: Table) -> bool:
+    return any(f"{{{block}}}" in column.formula for column in table.columns)

@@ -1,0 +1,157 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Data: who is treated, when, and what the panel holds
+#
+# This page builds the sample, shows the roll-out of the pilot zones, and sets the descriptive statistics beside the
+# printed ones. Run it with other parameters from the project folder:
+#
+# ```bash
+# papermill notebooks/01_data.ipynb out.ipynb -p study innovation -p seed 7
+# ```
+
+# %% tags=["parameters"]
+study: str = "innovation"  # paper to replicate, e.g. innovation
+source: str = "synthetic"  # synthetic, or licensed for your own exports in data/raw/<study>
+seed: int = 2023  # seed of the synthetic panel, 0 or larger
+vcov: str = "published"  # standard errors: published, iid, hetero, cluster_unit, cluster_city, cluster_province
+
+# %% tags=["hide-input"]
+from pilotzones import describe, ledger, panel, parameters, report, studies
+
+p = parameters.check("01_data", globals())
+declared = studies.load(p.study)
+data = panel.load(declared, p.source, p.seed)
+report.banner(declared, p.source, p.seed, p.vcov)
+
+# %% [markdown]
+# ## Question
+#
+# A pilot zone reaches city $c$ in the year $g_c$ of its approval and stays. The treatment of unit $i$ in city $c(i)$
+# and year $t$ is therefore
+#
+# $$D_{it} = 1\{t \ge g_{c(i)}\}.$$
+#
+# Everything that follows rests on three choices made here: which rows are in the sample, which cities count as
+# treated, and from which year.
+
+# %% [markdown]
+# ## What the paper did
+
+# %% tags=["hide-input"]
+report.note(declared, "01_data", "sample")
+
+# %% [markdown]
+# The panel, step by step:
+
+# %%
+controls = declared.regressors("controls")
+report.view(describe.steps(declared, data, controls), f"Sample of the {p.study} study ({p.source} data)")
+
+# %% [markdown]
+# ## The roll-out
+
+# %% tags=["hide-input"]
+report.note(declared, "01_data", "treatment")
+
+# %%
+report.show(
+    report.figures.rollout_map(declared, data),
+    name="fig-rollout",
+    alt="Map of China's prefectures as dots, coloured by the batch of their first pilot zone; "
+    "early batches lie on the coast and in provincial capitals.",
+    caption="Every prefecture by the batch of its first pilot zone, real dates and coordinates; rings mark the cities "
+    "that count as treated in this study. Prefectures of zones smaller than a prefecture are included.",
+)
+
+# %%
+report.show(
+    report.figures.timeline(declared, data),
+    name="fig-timeline",
+    alt="Left, a step line of the number of cities with a zone in force by year; right, bars of the share of units "
+    "that are in treated cities.",
+    caption=f"Treatment over time in the {p.source} panel: cities with a zone in force (left) and the share of units "
+    "in them (right). Approval years count in full.",
+)
+
+# %% [markdown]
+# ## Variables and descriptive statistics
+
+# %% tags=["hide-input"]
+report.note(declared, "01_data", "variables")
+
+# %%
+rows = ledger.build(declared, data, p.source, p.seed, p.vcov, section="01_data")
+report.descriptive_table(rows, f"Descriptive statistics: printed, and in the {p.source} panel")
+
+# %% tags=["hide-input"]
+report.note(declared, "01_data", "descriptives")
+
+# %% [markdown]
+# ## Missing values
+
+# %%
+names = [declared.outcome, *controls]
+gaps = describe.missing(data, names)
+report.show(
+    report.figures.missing_heatmap(gaps, data.groupby("year").size()),
+    name="fig-missing",
+    alt="Heat map of the share of missing values by variable and year.",
+    caption=f"Missing values by variable and year in the {p.source} panel, percent of rows. "
+    "Variables without gaps are left out.",
+)
+
+# %% tags=["hide-input"]
+report.note(declared, "01_data", "missing")
+
+# %% [markdown]
+# ## How to read it: are treated and control cities comparable?
+#
+# Difference-in-differences does not need equal *levels* in both groups, it needs equal *trends* without the reform.
+# But groups that differ a lot in what they look like before the reform often differ in their trends too. The
+# normalised difference $(\bar x_1 - \bar x_0)/\sqrt{(s_1^2 + s_0^2)/2}$ measures that gap in standard deviations; unlike
+# a t value it does not grow with the sample.
+
+# %%
+year = int(data["cohort"].min()) - 1  # the last year in which nobody is treated
+balance = describe.balance(data, names, year)
+report.view(balance, f"Ever- and never-treated units in {year}, the last year without any zone ({p.source} data)")
+
+# %%
+report.show(
+    report.figures.balance_plot(balance),
+    name="fig-balance",
+    alt="Dot plot of normalised differences between ever-treated and never-treated units, with a grey band from "
+    "minus to plus 0.25.",
+    caption=f"Normalised differences in {year} ({p.source} data). Outside the grey band, results begin to depend on "
+    "how the controls enter the regression.",
+)
+
+# %% [markdown]
+# ## What can go wrong
+#
+# - **Selection.** Zones went first to cities that already traded. Unit fixed effects remove level differences, not
+#   differences in trend.
+# - **Missing values.** If city yearbooks are missing more often in poor cities, dropping rows changes the comparison
+#   group. The table of steps shows how many rows that costs.
+# - **Partial treatment.** Some zones cover one county of a prefecture; coding the whole prefecture as treated dilutes
+#   the effect.
+
+# %% [markdown]
+# ## Where paper and page differ
+
+# %% tags=["hide-input"]
+apart = rows[rows["verdict"].isin(["near", "differs", "not_replicated"])]
+report.ledger_table(apart, f"Descriptive statistics that do not round to the printed value ({p.source} data)")
+
+# %% [markdown]
+# ## Try it
+#
+# - `-p seed 7`: another synthetic sample. Which of the descriptive statistics move, and which are fixed by the frame?
+# - `-p source licensed`: the same page on your own exports, once they are in `data/raw/<study>`.

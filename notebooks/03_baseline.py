@@ -1,0 +1,172 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Baseline: two-way fixed effects and the event study
+#
+# This page re-estimates the paper's main table and its event-study figure, shows what each kind of standard error would
+# say, and, because the data are synthetic, sets the estimate against the truth. Run it with other parameters from the
+# project folder:
+#
+# ```bash
+# papermill notebooks/03_baseline.ipynb out.ipynb -p study innovation -p vcov cluster_city
+# ```
+
+# %% tags=["parameters"]
+study: str = "innovation"  # paper to replicate, e.g. innovation
+source: str = "synthetic"  # synthetic, or licensed for your own exports in data/raw/<study>
+seed: int = 2023  # seed of the synthetic panel, 0 or larger
+vcov: str = "published"  # standard errors: published, iid, hetero, cluster_unit, cluster_city, cluster_province
+leads: int = -4  # first year before the reform with a dummy of its own (standard event study)
+lags: int = 5  # last year after the reform with a dummy of its own (standard event study)
+base: int = -1  # event year that the standard event study compares with
+
+# %% tags=["hide-input"]
+from dataclasses import replace
+
+from pilotzones import ledger, panel, parameters, replicate, report, studies, truth
+
+p = parameters.check("03_baseline", globals())
+declared = studies.load(p.study)
+data = panel.load(declared, p.source, p.seed)
+report.banner(declared, p.source, p.seed, p.vcov)
+
+# %% [markdown]
+# ## Question
+#
+# Did the reform change the outcome $y_{it}$ of units in zone cities, compared with what would have happened without it?
+# The difference-in-differences answer compares each unit with itself before the reform and with units elsewhere in the
+# same year:
+#
+# $$ y_{it} = \beta\, D_{it} + x_{it}'\gamma + \alpha_i + \lambda_{r(i)t} + \varepsilon_{it}. $$
+#
+# $D_{it}$ is one from the approval year on, $\alpha_i$ a unit effect, $\lambda_{rt}$ a time effect, possibly by region
+# $r$. The assumption that carries $\beta$: without the reform, outcomes in both groups would have moved in parallel.
+
+# %% [markdown]
+# ## What the paper did
+
+# %%
+tables = declared.section_tables("03_baseline")
+report.specification(declared, tables[0])
+
+# %% tags=["hide-input"]
+report.note(declared, "03_baseline", "specification")
+
+# %% [markdown]
+# ## Result
+
+# %%
+table = declared.table(declared.benchmark[0])
+fits = {column.id: replicate.column(declared, column, data, p.vcov) for column in table.columns}
+report.regression_table(declared, table, fits, p.vcov, p.source)
+
+# %% [markdown]
+# ## How to read it
+
+# %% tags=["hide-input"]
+report.note(declared, "03_baseline", "reading")
+
+# %% [markdown]
+# ### What each standard error would say
+#
+# The point estimate does not depend on the standard error; the conclusion may. Treatment is decided by city, so errors
+# that are correlated within a city over the years call for clustering by city (Bertrand, Duflo and Mullainathan 2004;
+# Abadie et al. 2023).
+
+# %%
+benchmark = fits[declared.benchmark[1]]
+under = truth.under_each_error(declared, benchmark)
+report.view(under, f"The benchmark estimate under each standard error ({p.source} data)")
+
+# %%
+report.show(
+    report.figures.interval_plot(under, xlabel=f"effect on {declared.outcome} ({declared.variable(declared.outcome).unit})"),
+    name="fig-errors",
+    alt="The benchmark estimate with 95% confidence intervals under each kind of standard error.",
+    caption=f"Benchmark estimate with 95% intervals under each standard error ({p.source} data).",
+)
+
+# %% tags=["hide-input"]
+report.note(declared, "03_baseline", "standard_errors")
+
+# %% [markdown]
+# A 95% interval is honest if it covers what the regression estimates in 95 of 100 samples. Over many fresh synthetic
+# samples it did so this often:
+
+# %%
+report.view(truth.coverage(declared, table.id), "Share of 95% intervals that cover the estimand (Monte Carlo, synthetic data)")
+
+# %% [markdown]
+# ### Truth against estimate
+#
+# In a synthetic panel the effect $\tau_{it}$ of every treated row is known. Three numbers deserve to be called "the"
+# effect, and they differ when effects are heterogeneous: the plain mean over treated rows (ATT), the mean over the
+# treated rows that the fixed effects leave any comparison for, and the weighted mean that the regression targets.
+
+# %%
+report.view(truth.against_estimates(declared, table, fits, data), f"Estimates and what they target ({p.source} data)")
+
+# %% [markdown]
+# ### Event study
+#
+# $$ y_{it} = \sum_{k} \beta_k\, 1\{t - g_{c(i)} = k\} + x_{it}'\gamma + \alpha_i + \lambda_{r(i)t} + \varepsilon_{it} $$
+#
+# Coefficients before the reform check whether trends were parallel; those after it show how the effect builds up. They
+# are read against the years that have no dummy, so the choice of that base matters.
+
+# %%
+figure = declared.section_figures("03_baseline")[0]
+standard = replace(figure, leads=p.leads, lags=p.lags, base=(p.base,), beyond="bin")
+paths = {
+    f"as in the paper (base: year {', '.join(map(str, figure.base))} and rows outside the window)":
+        replicate.event_study(declared, figure, data, p.vcov),
+    f"standard (base: year {p.base}, ends binned)": replicate.event_study(declared, standard, data, p.vcov),
+}  # fmt: skip
+report.show(
+    report.figures.event_plot(paths, truth.by_event_time(data), ylabel=f"effect on {declared.outcome}"),
+    name="fig-event-study",
+    alt="Event-study coefficients with 95% intervals under the paper's base and under the standard base; where the data "
+    "are synthetic the true mean effect is marked.",
+    caption=f"Dynamic effect with 95% intervals ({p.source} data, standard errors: {p.vcov}), with the paper's dummies and "
+    "with a standard base year. Black marks: mean true effect of the rows treated for that many years.",
+)
+
+# %% tags=["hide-input"]
+report.note(declared, "03_baseline", "event_study")
+
+# %% [markdown]
+# ## What can go wrong
+
+# %% tags=["hide-input"]
+report.note(declared, "03_baseline", "threats")
+
+# %% [markdown]
+# One threat can be computed: with staggered adoption the regression weighs the treated rows unequally, and rows whose
+# treatment is predicted to be above one get a negative weight (de Chaisemartin and D'Haultfoeuille 2020).
+
+# %%
+report.view(truth.weights(declared, table.column(declared.benchmark[1]), data), "Weights of the treated rows in the benchmark")
+
+# %% [markdown]
+# ## Where paper and page differ
+
+# %% tags=["hide-input"]
+rows = ledger.build(declared, data, p.source, p.seed, p.vcov, section="03_baseline")
+report.ledger_table(rows, f"Ledger rows of this page ({p.source} data)")
+
+# %% tags=["hide-input"]
+report.note(declared, "03_baseline", "differences")
+
+# %% [markdown]
+# ## Try it
+#
+# - `-p vcov cluster_city`: which stars survive when errors may be correlated within a city?
+# - `-p seed 7`: another sample from the same truth. How far does the estimate move, and is that in line with its
+#   standard error?
+# - `-p base -2`: the pre-reform coefficients move together. Which conclusion depends on the base?

@@ -1,0 +1,104 @@
+"""The ledger: a row per printed number, verdicts computed from numbers, claims judged as written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pilotzones import ledger, published
+from pilotzones.errors import DataError
+from pilotzones.estimators.regression import Regression, regress
+
+
+@pytest.fixture(scope="module")
+def fit() -> Regression:
+    """Return a regression of y on one strong (a), one useless (b) and one negative (c) regressor."""
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame(rng.normal(size=(500, 4)), columns=["a", "b", "c", "e"])
+    data["y"] = data["a"] - 0.5 * data["c"] + data["e"]
+    return regress("y ~ a + b + c", data)
+
+
+def claim(**fields: str) -> SimpleNamespace:
+    blank = {"table": "T1", "column": "1", "term": "", "sign": "", "level": "", "compare": ""}
+    return SimpleNamespace(**(blank | fields))
+
+
+@pytest.mark.parametrize(
+    ("fields", "verdict"),
+    [
+        ({"term": "a", "sign": "+", "level": "0.01"}, "holds"),
+        ({"term": "a", "sign": "-", "level": "0.01"}, "fails"),
+        ({"term": "c", "sign": "-", "level": "0.05"}, "holds"),
+        ({"term": "b", "level": "ns"}, "holds"),
+        ({"term": "a", "level": "ns"}, "fails"),
+        ({"term": "a..c", "level": "ns"}, "fails"),
+        ({"term": "absent", "level": "ns"}, ""),
+        ({"term": "a", "level": "ns", "column": "9"}, ""),
+        ({"compare": "T1.1.a>T1.1.c"}, "holds"),
+        ({"compare": "T1.1.a<T1.1.c"}, "fails"),
+        ({"compare": "T1.1.a>T1.1.c; T1.1.c>T1.1.a"}, "fails"),
+        ({"compare": "T1.1.a>100*T1.1.b"}, "fails"),
+        ({"compare": "T1.1.a>T9.1.a"}, ""),
+    ],
+)
+def test_claims_are_judged_as_written(fit: Regression, fields: dict[str, str], verdict: str) -> None:
+    assert ledger.judge_claim(claim(**fields), {("T1", "1"): fit})[0] == verdict
+
+
+def test_a_judged_claim_gives_its_numbers(fit: Regression) -> None:
+    _, numbers = ledger.judge_claim(claim(term="a", sign="+", level="0.01"), {("T1", "1"): fit})
+    assert f"{fit.coefficients.at['a', 'estimate']:.3f}" in numbers
+
+
+@pytest.mark.parametrize(
+    ("printed", "replicated", "spread", "kind", "verdict"),
+    [
+        (0.068, 0.0684, 0.028, "se", "exact"),
+        (0.068, 0.090, 0.028, "se", "close"),
+        (0.068, 0.120, 0.028, "se", "near"),
+        (0.068, 0.200, 0.028, "se", "differs"),
+        (0.068, 0.090, 2.43, "t", "close"),
+        (28305, 28305, np.nan, "", "exact"),
+        (28305, 28306, np.nan, "", "close"),
+        (28305, 29000, np.nan, "", "near"),
+        (28305, 40000, np.nan, "", "differs"),
+        (0.177, np.nan, np.nan, "", "not_replicated"),
+    ],
+)
+def test_verdicts(printed: float, replicated: float, spread: float, kind: str, verdict: str) -> None:
+    row = {"statistic": "estimate", "published": printed, "replicated": replicated, "published_spread": spread,
+           "spread_kind": kind, "mc_sd": 0.02, "verdict": "", "reason": ""}  # fmt: skip
+    judged = ledger._judge(pd.DataFrame([row])).iloc[0]
+    assert judged["verdict"] == verdict
+    assert judged["z_mc"] == pytest.approx((replicated - printed) / 0.02, nan_ok=True)
+
+
+def test_unbuilt_studies_have_a_row_for_every_printed_number(tmp_path: Path) -> None:
+    target = tmp_path / "ledger.csv"
+    ledger.collect([], target)
+    rows = pd.read_csv(target, dtype={"column": str})
+    assert list(rows.columns) == ledger.COLUMNS
+    for key in published.studies()["study"]:
+        mine = rows[rows["study"] == key]
+        counts = mine["statistic"].value_counts()
+        assert counts.get("estimate", 0) == len(published.estimates(key))
+        assert counts.get("claim", 0) == len(published.claims(key))
+        assert counts.get("stat", 0) == len(published.stats(key))
+        assert counts.get("weight", 0) == len(published.weights(key))
+        assert counts.get("mean", 0) == len(published.descriptives(key))
+        assert counts.get("n_obs", 0) >= published.columns(key)["n_obs"].notna().sum()
+    assert set(rows["verdict"]) == {"not_replicated"}
+    assert rows["reason"].notna().all()
+
+
+def test_a_damaged_part_is_named(tmp_path: Path) -> None:
+    part = tmp_path / "innovation.json"
+    part.write_text("{broken", encoding="utf-8")
+    with pytest.raises(DataError, match=r"innovation\.json"):
+        ledger.collect([part], tmp_path / "ledger.csv")
+    assert not (tmp_path / "ledger.csv").exists()
