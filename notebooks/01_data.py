@@ -154,4 +154,4 @@ report.ledger_table(apart, f"Descriptive statistics that do not round to the pri
 # ## Try it
 #
 # - `-p seed 7`: another synthetic sample. Which of the descriptive statistics move, and which are fixed by the frame?
-# - `-p source licensed`: the same page on your own exports, once they are in `data/raw/<study>`.
+# - `-p seed 11`: does the balance between treated and other firms change, or only its decimals?

@@ -151,7 +151,7 @@ report.note(declared, "03_baseline", "threats")
 # treatment is predicted to be above one get a negative weight (de Chaisemartin and D'Haultfoeuille 2020).
 
 # %%
-report.view(truth.weights(declared, table.column(declared.benchmark[1]), data), "Weights of the treated rows in the benchmark")
+report.view(truth.weights(declared, benchmark, data), f"Weights of the treated rows in the benchmark ({p.source} data)")
 
 # %% [markdown]
 # ## Where paper and page differ

@@ -68,6 +68,8 @@ def test_a_judged_claim_gives_its_numbers(fit: Regression) -> None:
         (28305, 29000, np.nan, "", "near"),
         (28305, 40000, np.nan, "", "differs"),
         (0.177, np.nan, np.nan, "", "not_replicated"),
+        (-0.048, -0.0484, np.nan, "", "exact"),
+        (-2.0, -2.09, np.nan, "", "near"),
     ],
 )
 def test_verdicts(printed: float, replicated: float, spread: float, kind: str, verdict: str) -> None:
@@ -102,3 +104,10 @@ def test_a_damaged_part_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"innovation\.json"):
         ledger.collect([part], tmp_path / "ledger.csv")
     assert not (tmp_path / "ledger.csv").exists()
+
+
+@pytest.mark.parametrize(("replicated", "verdict"), [(0.186, "close"), (0.205, "near"), (0.21, "differs")])
+def test_r2_is_judged_in_absolute_terms(replicated: float, verdict: str) -> None:
+    row = {"statistic": "r2", "published": 0.177, "replicated": replicated, "published_spread": np.nan,
+           "spread_kind": "", "mc_sd": np.nan, "verdict": "", "reason": ""}  # fmt: skip
+    assert ledger._judge(pd.DataFrame([row])).iloc[0]["verdict"] == verdict

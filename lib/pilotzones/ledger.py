@@ -3,8 +3,8 @@
 Verdicts
 --------
 ``exact``           equal to the printed value at its printed precision
-``close``           within one printed standard error (or 1% where no spread is printed)
-``near``            within two (or 5%)
+``close``           within one printed standard error; where no spread is printed, within 1%; an R2 within 0.01
+``near``            within two printed standard errors; 5%; 0.03
 ``differs``         further away
 ``holds``/``fails`` for a claim that the paper makes in words
 ``shown``           a figure without readable numbers, drawn on the page
@@ -285,15 +285,17 @@ def _judge(rows: pd.DataFrame) -> pd.DataFrame:
     standard_error = spread.where(rows["spread_kind"] != "t", from_t)
     rows["z_published"] = difference / standard_error
     rows["z_mc"] = (difference / rows["mc_sd"].astype(float)).where(rows["mc_sd"].astype(float) > 0)
-    relative = (difference / rows["published"]).abs() * 100
-    # without a printed spread, one percent stands in for one standard error and five for two
-    distance = rows["z_published"].abs().fillna(relative.clip(upper=1) + ((relative - 1) / 4).clip(lower=0))
+    # where no spread is printed, these differences stand in for one and for two standard errors
+    share = rows["statistic"] == "r2"
+    one = rows["published"].abs().mul(0.01).where(~share, 0.01)
+    two = rows["published"].abs().mul(0.05).where(~share, 0.03)
+    allowed = [standard_error.fillna(one), (2 * standard_error).fillna(two)]
     rounded = [
         round(a, decimals(b)) == b if pd.notna(a) and pd.notna(b) else False
         for a, b in zip(rows["replicated"], rows["published"], strict=True)
     ]
     numeric = np.select(
-        [rows["replicated"].isna(), rounded, distance <= 1, distance <= 2],
+        [rows["replicated"].isna(), rounded, *(difference.abs() <= limit for limit in allowed)],
         ["not_replicated", "exact", "close", "near"],
         "differs",
     )

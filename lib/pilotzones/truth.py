@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from pilotzones import ledger, replicate
-from pilotzones.declare import Column, Study, Table
+from pilotzones.declare import Study, Table
 from pilotzones.estimators.regression import Regression
 
 
@@ -39,54 +39,41 @@ def against_estimates(study: Study, table: Table, fits: dict[str, Regression], p
     for column in table.columns:
         if "true_effect" not in panel or not column.formula.startswith(f"{study.outcome} ~"):
             continue
-        leftover = residual_treatment(study, column, panel)
-        treated = panel.loc[leftover.index[panel.loc[leftover.index, study.treatment] == 1], "true_effect"]
+        weight = fits[column.id].weights(study.treatment)
+        treated = panel.loc[weight.index[panel.loc[weight.index, study.treatment] == 1], "true_effect"]
+        compared = weight[treated.index].abs() > 1e-9 * weight.abs().max()
         found = fits[column.id].coefficients.loc[study.treatment]
         rows[f"({column.id}) {column.label}"] = {
             "estimate": found["estimate"],
             "standard error": found["se"],
             "estimand of the regression": replicate.estimand(study, column, panel)[study.treatment],
             "ATT, all treated rows": treated.mean(),
-            "ATT, identified rows": treated[leftover[treated.index].abs() > 1e-8].mean(),
+            "ATT, identified rows": treated[compared].mean(),
         }
     return pd.DataFrame(rows).T
 
 
-def residual_treatment(study: Study, column: Column, panel: pd.DataFrame) -> pd.Series:
-    """Return what is left of the treatment after the column's controls and fixed effects, by row of its sample.
-
-    Divided by its sum over treated rows this is each treated row's weight in the treatment coefficient
-    (Frisch-Waugh-Lovell; de Chaisemartin and D'Haultfoeuille 2020).
-    """
-    right = study.expand(column.formula).split("~", 1)[1]
-    others, _, absorbed = right.partition("|")
-    terms = [term.strip() for term in others.split("+") if term.strip() != study.treatment]
-    formula = f"{study.treatment} ~ {' + '.join(terms) or '1'}{' | ' + absorbed.strip() if absorbed else ''}"
-    return replicate.regress(formula, replicate.select(panel, column.sample)).residuals()
-
-
-def weights(study: Study, column: Column, panel: pd.DataFrame) -> pd.DataFrame:
-    """Summarise the regression weights of the treated rows by cohort (rows of the result).
+def weights(study: Study, fit: Regression, panel: pd.DataFrame) -> pd.DataFrame:
+    """Summarise the weights that a regression gives to the outcomes of treated rows, by cohort (rows of the result).
 
     Returns
     -------
     Treated rows, the cohort's total weight (sums to one over cohorts), its number of rows with negative weight and
     their total weight.
     """
-    leftover = residual_treatment(study, column, panel)
-    sample = panel.loc[leftover.index]
+    weight = fit.weights(study.treatment)
+    sample = panel.loc[weight.index]
     treated = sample[study.treatment] == 1
-    weight = leftover[treated] / leftover[treated].sum()
-    by = weight.groupby(sample.loc[treated, "cohort"].astype(int))
-    negative = weight.clip(upper=0)
+    cohort = sample.loc[treated, "cohort"].astype(int)
+    weight = weight[treated].where(weight[treated].abs() > 1e-9 * weight.abs().max(), 0.0)  # absorbed rows: rounding
     return pd.DataFrame(
         {
-            "treated rows": by.size(),
-            "total weight": by.sum(),
-            "rows with negative weight": (weight < -1e-12).groupby(by.grouper).sum(),
-            "their total weight": negative.groupby(by.grouper).sum(),
+            "treated rows": cohort.value_counts(),
+            "total weight": weight.groupby(cohort).sum(),
+            "rows with negative weight": (weight < 0).groupby(cohort).sum(),
+            "their total weight": weight.clip(upper=0).groupby(cohort).sum(),
         }
-    )
+    ).sort_index()
 
 
 def by_event_time(panel: pd.DataFrame) -> pd.Series | None:

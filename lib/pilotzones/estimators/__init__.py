@@ -1,0 +1,1 @@
+"""Estimators; none of them knows a study."""
