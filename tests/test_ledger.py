@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pilotzones import ledger, published
+from pilotzones import ledger, panel, published, studies
 from pilotzones.errors import DataError
 from pilotzones.estimators.regression import Regression, regress
 
@@ -111,3 +111,25 @@ def test_r2_is_judged_in_absolute_terms(replicated: float, verdict: str) -> None
     row = {"statistic": "r2", "published": 0.177, "replicated": replicated, "published_spread": np.nan,
            "spread_kind": "", "mc_sd": np.nan, "verdict": "", "reason": ""}  # fmt: skip
     assert ledger._judge(pd.DataFrame([row])).iloc[0]["verdict"] == verdict
+
+
+@pytest.mark.parametrize("key", studies.keys())
+def test_every_declared_inconsistency_names_a_printed_number(key: str) -> None:
+    printed = ledger._printed(key, {}, {}, pd.DataFrame())
+    for problem in studies.load(key).inconsistencies:
+        hit = printed[(printed["table"] == problem.table) & (printed["column"] == problem.column)]
+        assert problem.statistic in {"", *hit["statistic"]}
+        assert problem.term in {"", *hit["term"]}
+
+
+def test_every_printed_number_has_one_row_and_a_page() -> None:
+    study = studies.load("innovation")
+    rows = ledger.build(study, panel.load(study), "synthetic", study.seed)
+    assert list(rows.columns) == ledger.COLUMNS
+    assert not rows.duplicated(ledger.KEY).any()
+    assert rows["verdict"].notna().all() and rows["tag"].notna().all()
+    assert rows.loc[rows["verdict"] == "not_replicated", "reason"].str.len().gt(0).all()
+    assert rows["page"].str.match(r"book/studies/innovation/\d\d_\w+\.html").all()
+    counts = rows["statistic"].value_counts()
+    assert counts["estimate"] == 37 and counts["r2"] == counts["n_obs"] - 11 == 31
+    assert counts["claim"] == 45 and counts["stat"] == 3 and counts["figure"] == 3

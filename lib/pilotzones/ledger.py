@@ -271,8 +271,6 @@ def _with_calibration(study: Study, rows: pd.DataFrame) -> pd.DataFrame:
         hit = (rows["table"] == problem.table) & (rows["column"] == problem.column)
         hit &= (rows["term"] == problem.term) | (problem.term == "")
         hit &= (rows["statistic"] == problem.statistic) | (problem.statistic == "")
-        if not hit.any():
-            raise DeclarationError(f"study {study.key}: no published number for the inconsistency '{problem.reason}'")
         rows.loc[hit, "tag"] = "inconsistent"
         rows.loc[hit, "reason"] = [f"{problem.reason}. {old}".strip(". ") for old in rows.loc[hit, "reason"]]
     return rows
