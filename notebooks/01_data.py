@@ -44,7 +44,7 @@ report.banner(declared, p.source, p.seed, p.vcov)
 # %% [markdown]
 # ## What the paper did
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 report.note(declared, "01_data", "sample")
 
 # %% [markdown]
@@ -57,7 +57,7 @@ report.view(describe.steps(declared, data, controls), f"Sample of the {p.study} 
 # %% [markdown]
 # ## The roll-out
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 report.note(declared, "01_data", "treatment")
 
 # %%
@@ -83,14 +83,14 @@ report.show(
 # %% [markdown]
 # ## Variables and descriptive statistics
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 report.note(declared, "01_data", "variables")
 
 # %%
 rows = ledger.build(declared, data, p.source, p.seed, p.vcov, section="01_data")
 report.descriptive_table(rows, f"Descriptive statistics: printed, and in the {p.source} panel")
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 report.note(declared, "01_data", "descriptives")
 
 # %% [markdown]
@@ -107,7 +107,7 @@ report.show(
     "Variables without gaps are left out.",
 )
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 report.note(declared, "01_data", "missing")
 
 # %% [markdown]
@@ -115,8 +115,8 @@ report.note(declared, "01_data", "missing")
 #
 # Difference-in-differences does not need equal *levels* in both groups, it needs equal *trends* without the reform.
 # But groups that differ a lot in what they look like before the reform often differ in their trends too. The
-# normalised difference $(\bar x_1 - \bar x_0)/\sqrt{(s_1^2 + s_0^2)/2}$ measures that gap in standard deviations; unlike
-# a t value it does not grow with the sample.
+# normalised difference $(\bar x_1 - \bar x_0)/\sqrt{(s_1^2 + s_0^2)/2}$ measures that gap in standard deviations;
+# unlike a t value it does not grow with the sample.
 
 # %%
 year = int(data["cohort"].min()) - 1  # the last year in which nobody is treated

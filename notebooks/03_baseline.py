@@ -55,7 +55,7 @@ report.banner(declared, p.source, p.seed, p.vcov)
 tables = declared.section_tables("03_baseline")
 report.specification(declared, tables[0])
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 report.note(declared, "03_baseline", "specification")
 
 # %% [markdown]
@@ -69,7 +69,7 @@ report.regression_table(declared, table, fits, p.vcov, p.source)
 # %% [markdown]
 # ## How to read it
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 report.note(declared, "03_baseline", "reading")
 
 # %% [markdown]
@@ -85,14 +85,15 @@ under = truth.under_each_error(declared, benchmark)
 report.view(under, f"The benchmark estimate under each standard error ({p.source} data)")
 
 # %%
+unit = declared.variable(declared.outcome).unit
 report.show(
-    report.figures.interval_plot(under, xlabel=f"effect on {declared.outcome} ({declared.variable(declared.outcome).unit})"),
+    report.figures.interval_plot(under, xlabel=f"effect on {declared.outcome} ({unit})"),
     name="fig-errors",
     alt="The benchmark estimate with 95% confidence intervals under each kind of standard error.",
     caption=f"Benchmark estimate with 95% intervals under each standard error ({p.source} data).",
 )
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 report.note(declared, "03_baseline", "standard_errors")
 
 # %% [markdown]
@@ -100,7 +101,7 @@ report.note(declared, "03_baseline", "standard_errors")
 # samples it did so this often:
 
 # %%
-report.view(truth.coverage(declared, table.id), "Share of 95% intervals that cover the estimand (Monte Carlo, synthetic data)")
+report.view(truth.coverage(declared, table.id), "Share of 95% intervals that cover the estimand, over fresh synthetic samples")
 
 # %% [markdown]
 # ### Truth against estimate
@@ -115,7 +116,9 @@ report.view(truth.against_estimates(declared, table, fits, data), f"Estimates an
 # %% [markdown]
 # ### Event study
 #
-# $$ y_{it} = \sum_{k} \beta_k\, 1\{t - g_{c(i)} = k\} + x_{it}'\gamma + \alpha_i + \lambda_{r(i)t} + \varepsilon_{it} $$
+# $$
+# y_{it} = \sum_{k} \beta_k\, 1\{t - g_{c(i)} = k\} + x_{it}'\gamma + \alpha_i + \lambda_{r(i)t} + \varepsilon_{it}
+# $$
 #
 # Coefficients before the reform check whether trends were parallel; those after it show how the effect builds up. They
 # are read against the years that have no dummy, so the choice of that base matters.
@@ -129,21 +132,21 @@ paths = {
     f"standard (base: year {p.base}, ends binned)": replicate.event_study(declared, standard, data, p.vcov),
 }  # fmt: skip
 report.show(
-    report.figures.event_plot(paths, truth.by_event_time(data), ylabel=f"effect on {declared.outcome}"),
+    report.figures.event_plot(paths, truth.by_event_time(data), ylabel=f"effect on {declared.outcome} ({unit})"),
     name="fig-event-study",
-    alt="Event-study coefficients with 95% intervals under the paper's base and under the standard base; where the data "
-    "are synthetic the true mean effect is marked.",
-    caption=f"Dynamic effect with 95% intervals ({p.source} data, standard errors: {p.vcov}), with the paper's dummies and "
-    "with a standard base year. Black marks: mean true effect of the rows treated for that many years.",
+    alt="Event-study coefficients with 95% intervals under the paper's base and under the standard base; where the "
+    "data are synthetic the true mean effect is marked.",
+    caption=f"Dynamic effect with 95% intervals ({p.source} data, standard errors: {p.vcov}), with the paper's dummies "
+    "and with a standard base year. Black marks, where the truth is known: mean effect by years of treatment.",
 )
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 report.note(declared, "03_baseline", "event_study")
 
 # %% [markdown]
 # ## What can go wrong
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 report.note(declared, "03_baseline", "threats")
 
 # %% [markdown]
@@ -160,7 +163,7 @@ report.view(truth.weights(declared, benchmark, data), f"Weights of the treated r
 rows = ledger.build(declared, data, p.source, p.seed, p.vcov, section="03_baseline")
 report.ledger_table(rows, f"Ledger rows of this page ({p.source} data)")
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 report.note(declared, "03_baseline", "differences")
 
 # %% [markdown]

@@ -14,7 +14,7 @@ def moments(panel: pd.DataFrame, variables: list[str]) -> pd.DataFrame:
 
 
 def missing(panel: pd.DataFrame, variables: list[str], by: str = "year") -> pd.DataFrame:
-    """Return the number of missing values of each variable (rows) by year (columns); complete variables are left out."""
+    """Return the number of missing values of each variable (rows) by year (columns), without complete variables."""
     gaps = panel[variables].isna().groupby(panel[by]).sum().T
     return gaps[gaps.sum(axis=1) > 0]
 

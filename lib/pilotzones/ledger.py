@@ -312,7 +312,8 @@ def decimals(value: float) -> int:
 
 
 def _section(study: Study, table: str) -> str:
-    return next((t.section for t in (*study.tables, *study.figures) if t.id == table), "01_data")
+    sections = {t.id: t.section for t in study.tables} | {f.id: f.section for f in study.figures}
+    return sections.get(table, "01_data")
 
 
 def _page(study: Study, table: str) -> str:
@@ -346,8 +347,9 @@ def collect(parts: list[Path], target: Path) -> None:
 def _unbuilt(key: str) -> pd.DataFrame:
     """Return the published rows of a study whose pages are not in the book."""
     rows = _printed(key, {}, {}, pd.DataFrame())
+    built = studies.keys()
     reason = (
-        "the study's pages were not built" if key in studies.keys() else "the study is not in this version of the book"
+        "the study's pages were not built" if key in built else "the study is not in this version of the book"
     )
     rows = rows.assign(study=key, verdict="not_replicated", reason=reason, tag="untargeted")
     return rows.reindex(columns=COLUMNS)

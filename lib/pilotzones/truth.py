@@ -31,7 +31,7 @@ def against_estimates(study: Study, table: Table, fits: dict[str, Regression], p
 
     Returns
     -------
-    One row per column whose outcome is the study's main one: estimate, standard error, the column's estimand
+    One column per column whose outcome is the study's main one; rows: estimate, standard error, the column's estimand
     (:func:`pilotzones.replicate.estimand`), the mean effect over the treated rows of its sample, and the mean over the
     treated rows that its fixed effects leave a comparison for. Empty when the truth is not known.
     """
@@ -39,18 +39,18 @@ def against_estimates(study: Study, table: Table, fits: dict[str, Regression], p
     for column in table.columns:
         if "true_effect" not in panel or not column.formula.startswith(f"{study.outcome} ~"):
             continue
-        weight = fits[column.id].weights(study.treatment)
-        treated = panel.loc[weight.index[panel.loc[weight.index, study.treatment] == 1], "true_effect"]
-        compared = weight[treated.index].abs() > 1e-9 * weight.abs().max()
+        compared = fits[column.id].identifies(study.treatment)
+        sample = panel.loc[compared.index]
+        treated = sample.loc[sample[study.treatment] == 1, "true_effect"]
         found = fits[column.id].coefficients.loc[study.treatment]
         rows[f"({column.id}) {column.label}"] = {
             "estimate": found["estimate"],
             "standard error": found["se"],
             "estimand of the regression": replicate.estimand(study, column, panel)[study.treatment],
             "ATT, all treated rows": treated.mean(),
-            "ATT, identified rows": treated[compared].mean(),
+            "ATT, identified rows": treated[compared[treated.index]].mean(),
         }
-    return pd.DataFrame(rows).T
+    return pd.DataFrame(rows)
 
 
 def weights(study: Study, fit: Regression, panel: pd.DataFrame) -> pd.DataFrame:
@@ -65,7 +65,7 @@ def weights(study: Study, fit: Regression, panel: pd.DataFrame) -> pd.DataFrame:
     sample = panel.loc[weight.index]
     treated = sample[study.treatment] == 1
     cohort = sample.loc[treated, "cohort"].astype(int)
-    weight = weight[treated].where(weight[treated].abs() > 1e-9 * weight.abs().max(), 0.0)  # absorbed rows: rounding
+    weight = weight[treated]
     return pd.DataFrame(
         {
             "treated rows": cohort.value_counts(),

@@ -122,12 +122,25 @@ class Regression:
         -------
         One weight per row used, under these rows' labels in the data.
         """
-        model, rows = self._fit.model, self._fit.rows
-        absorbed = pd.DataFrame(model._X, columns=model._coefnames)
-        own, others = absorbed.pop(term).to_numpy(), absorbed.to_numpy()
+        absorbed = self._absorbed()
+        own, others = absorbed.pop(term), absorbed.to_numpy()
         left = own - others @ np.linalg.lstsq(others, own)[0] if others.size else own
-        values = self._fit.data[term].iloc[rows].to_numpy(float)
-        return pd.Series(left / np.sum(left * values), index=self._fit.data.index[rows], name="weight")
+        values = self._fit.data[term].iloc[self._fit.rows].to_numpy(float)
+        return (left / np.sum(left * values)).rename("weight")
+
+    def identifies(self, term: str) -> pd.Series:
+        """Tell for each row used whether the effects leave any variation of ``term`` in it.
+
+        A row whose effects absorb the regressor, e.g. a city that is a province of its own under province-by-year
+        effects, is compared with nothing.
+        """
+        left = self._absorbed()[term].abs()
+        return left > 1e-6 * left.max()
+
+    def _absorbed(self) -> pd.DataFrame:
+        """Return the regressors with the effects removed, in the model's own units."""
+        model = self._fit.model
+        return pd.DataFrame(model._X, columns=model._coefnames, index=self._fit.data.index[self._fit.rows])
 
     def showing(self, shown: Mapping[Hashable, str | None]) -> Regression:
         """Return the regression with a table of some of its terms under other labels.

@@ -43,7 +43,7 @@ def rollout_map(study: Study, panel: pd.DataFrame) -> Figure:
     for number, group in cities.groupby("batch"):
         label = "no zone by 2022" if number == 0 else f"batch {number}"
         size = 8 if number == 0 else 26
-        axes.scatter(group["lon"], group["lat"], s=size, color=theme.BATCH_COLOURS[int(number)], label=label)  # type: ignore[call-overload]
+        axes.scatter(group["lon"], group["lat"], s=size, color=theme.BATCH_COLOURS[int(number)], label=label)
     axes.scatter(treated["lon"], treated["lat"], s=70, facecolors="none", edgecolors="black", linewidths=0.8,
                  label=f"treated in this study ({len(treated)})")  # fmt: skip
     for code, offset in {330100: (5, -3), 110000: (-4, 7), 440300: (6, -9), 510100: (-12, 8)}.items():
@@ -114,9 +114,7 @@ def event_plot(fits: dict[str, Regression], truth: pd.Series | None, ylabel: str
         axes.errorbar(rows.index.to_numpy(float) + shift, rows["estimate"], yerr=spread, fmt="o", capsize=3,
                       markersize=5, label=label)  # fmt: skip
     if truth is not None:
-        axes.plot(
-            truth.index, truth, color="black", marker="_", markersize=12, linestyle="none", label="truth (mean effect)"
-        )
+        axes.plot(truth.index, truth, "kD", markersize=5, zorder=5, label="truth (mean effect)")
     axes.set(xlabel="years since the city's zone was approved", ylabel=ylabel)
     axes.legend(fontsize=8)
     return figure
@@ -148,7 +146,7 @@ def scorecard_plot(rows: pd.DataFrame) -> Figure:
     """Draw the two distances of every estimate in the ledger: in printed and in Monte-Carlo standard deviations."""
     theme.apply()
     figure, axes = plt.subplots(figsize=(6.5, 5))
-    axes.add_patch(plt.Rectangle((-2, -2), 4, 4, color="#EEEEEE", zorder=0))  # type: ignore[attr-defined]
+    axes.add_patch(plt.Rectangle((-2, -2), 4, 4, color="#EEEEEE", zorder=0))
     for tag, group in rows.groupby("tag"):
         axes.scatter(group["z_published"], group["z_mc"], label=str(tag), s=28)
     axes.axhline(0, color=theme.GREY, linewidth=0.8)

@@ -43,7 +43,7 @@ class TableView:
             head.append(f"<tr>{_header_cells(self.frame.columns, 1)}</tr>")
         body = [
             f'<tr><th scope="row">{escape(str(label))}</th>'
-            + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells)
+            + "".join(_cell(str(cell)) for cell in cells)
             + "</tr>"
             for label, cells in zip(self.frame.index, self.frame.to_numpy(dtype=object), strict=True)
         ]
@@ -74,6 +74,11 @@ def _corner(frame: pd.DataFrame, levels: int) -> str:
     return f'<td rowspan="{levels}"></td>'
 
 
+def _cell(text: str) -> str:
+    kind = ' class="text"' if len(text) > 24 else ""  # sentences wrap, numbers do not
+    return f"<td{kind}>{escape(text)}</td>"
+
+
 def _header_cells(columns: pd.Index, level: int) -> str:
     labels = list(columns.get_level_values(level))
     if level == columns.nlevels - 1:
@@ -95,7 +100,7 @@ def number(value: object, digits: int = 3) -> str:
     """Return one cell's text: empty for missing, ``28,305`` for integers, fixed decimals otherwise."""
     if isinstance(value, str):
         return value
-    if value is None or pd.isna(value):  # type: ignore[call-overload]
+    if value is None or pd.isna(value):
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -164,10 +169,13 @@ def descriptive_table(rows: pd.DataFrame, caption: str) -> TableView:
     cells: dict[tuple[str, str], pd.Series] = {}
     for statistic in rows["statistic"].unique():
         part = rows[rows["statistic"] == statistic].set_index("term")
-        digits = 0 if statistic == "n_obs" else 3
-        cells[statistic, "printed"] = part["published"].map(lambda value, d=digits: number(float(value), d))
-        cells[statistic, "here"] = part["replicated"].map(lambda value, d=digits: number(float(value), d))
+        for name, values in (("printed", part["published"]), ("here", part["replicated"])):
+            cells[statistic, name] = values.map(lambda value, kind=statistic: _by_statistic(value, kind))
     return TableView(pd.DataFrame(cells), caption)
+
+
+def _by_statistic(value: float, statistic: str) -> str:
+    return number(float(value), 0 if statistic == "n_obs" else 3)
 
 
 def ledger_table(rows: pd.DataFrame, caption: str, machine_readable: bool = False) -> TableView:
@@ -183,8 +191,8 @@ def ledger_table(rows: pd.DataFrame, caption: str, machine_readable: bool = Fals
         {
             "where": [f"{row.table} ({row.column})" if row.column else row.table for row in rows.itertuples()],
             "what": [claims.get(row.term, f"{row.term} {row.statistic}".strip()) for row in rows.itertuples()],
-            "printed": [number(value) for value in rows["published"]],
-            "here": [number(value) for value in rows["replicated"]],
+            "printed": [_by_statistic(row.published, row.statistic) for row in rows.itertuples()],
+            "here": [_by_statistic(row.replicated, row.statistic) for row in rows.itertuples()],
             "in printed SE": [number(value, 1) for value in rows["z_published"]],
             "in MC sd": [number(value, 1) for value in rows["z_mc"]],
             "tag": rows["tag"].str.replace("_", " "),
