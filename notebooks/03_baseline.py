@@ -101,7 +101,7 @@ report.note(declared, "03_baseline", "standard_errors")
 # samples it did so this often:
 
 # %%
-report.view(truth.coverage(declared, table.id), "Share of 95% intervals that cover the estimand, over fresh synthetic samples")
+report.view(truth.coverage(declared, table.id), "Share of 95% intervals that cover, in fresh synthetic samples")
 
 # %% [markdown]
 # ### Truth against estimate

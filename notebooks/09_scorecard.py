@@ -51,8 +51,8 @@ report.verdict_counts(rows, f"Verdicts by table of the paper ({p.source} data)")
 #
 # "Exact" means equal at the printed precision, "close" within one printed standard error (or 1% where none is printed,
 # 0.01 for an R2), "near" within two (5%, 0.03), "differs" anything further. With honest sampling noise about a third of
-# the estimates should be further away than one standard error. Agreement on synthetic data shows that the code implements the stated
-# specification and that the numbers can arise together; it is not evidence for the effect.
+# the estimates should be further away than one standard error. Agreement on synthetic data shows that the code
+# implements the stated specification and that the numbers can arise together; it is not evidence for the effect.
 
 # %%
 estimates = rows[(rows["statistic"] == "estimate") & rows["replicated"].notna()]
