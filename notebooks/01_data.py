@@ -99,13 +99,16 @@ report.note(declared, "01_data", "descriptives")
 # %%
 names = [declared.outcome, *controls]
 gaps = describe.missing(data, names)
-report.show(
-    report.figures.missing_heatmap(gaps, data.groupby("year").size()),
-    name="fig-missing",
-    alt="Heat map of the share of missing values by variable and year.",
-    caption=f"Missing values by variable and year in the {p.source} panel, percent of rows. "
-    "Variables without gaps are left out.",
-)
+if gaps.empty:
+    print("Neither the outcome nor a control has a missing value.")
+else:
+    report.show(
+        report.figures.missing_heatmap(gaps, data.groupby("year").size()),
+        name="fig-missing",
+        alt="Heat map of the share of missing values by variable and year.",
+        caption=f"Missing values by variable and year in the {p.source} panel, percent of rows. "
+        "Variables without gaps are left out.",
+    )
 
 # %% tags=["remove-input"]
 report.note(declared, "01_data", "missing")

@@ -69,7 +69,7 @@ def build(
     why = pd.Series([reasons.get((row.table, row.column), "") for row in rows.itertuples()])
     rows["reason"] = rows["reason"].where((rows["reason"] != "") | rows["replicated"].notna(), why)
     rows = _judge(_with_calibration(study, rows.assign(study=study.key, source=source, seed=seed, vcov=vcov)))
-    rows["page"] = [_page(study, table) for table in rows["table"]]
+    rows["page"] = [f"book/studies/{study.key}/{_section(study, table)}.html" for table in rows["table"]]
     return rows.reindex(columns=COLUMNS)
 
 
@@ -252,12 +252,13 @@ def _value(side: str, fits: Fits) -> float | None:
 
 def calibration(study: Study) -> pd.DataFrame:
     """Return the committed Monte-Carlo summary of a study's synthetic panel; empty when there is none."""
-    path = CALIBRATION / f"{study.key}.csv"
-    if not path.exists():
+    text = {name: "string" for name in (*KEY, "tag")}
+    try:
+        # opened rather than looked for: a page depends on the file also when it is missing
+        with (CALIBRATION / f"{study.key}.csv").open(encoding="utf-8") as file:
+            return pd.read_csv(file, dtype=text).fillna({name: "" for name in text})
+    except FileNotFoundError:
         return pd.DataFrame(columns=[*KEY, "tag", "mc_mean", "mc_sd"])
-    with path.open(encoding="utf-8") as file:
-        text = {name: "string" for name in (*KEY, "tag")}
-        return pd.read_csv(file, dtype=text, keep_default_na=True).fillna({name: "" for name in text})
 
 
 def _with_calibration(study: Study, rows: pd.DataFrame) -> pd.DataFrame:
@@ -316,14 +317,10 @@ def _section(study: Study, table: str) -> str:
     return sections.get(table, "01_data")
 
 
-def _page(study: Study, table: str) -> str:
-    own = f"book/studies/{study.key}/{_section(study, table)}"
-    listed = own in (ROOT / "_toc.yml").read_text(encoding="utf-8")
-    return f"{own if listed else f'book/studies/{study.key}/{SCORECARD}'}.html"
-
-
 def collect(parts: list[Path], target: Path) -> None:
     """Merge the studies' ledger rows and add the published numbers of studies that are not in the book.
+
+    Rows of a section that has no page link to the study's scorecard, which made them.
 
     Parameters
     ----------
@@ -341,6 +338,11 @@ def collect(parts: list[Path], target: Path) -> None:
         if key not in done:
             frames.append(_unbuilt(key))
     ledger = pd.concat(frames, ignore_index=True).reindex(columns=COLUMNS)
+    contents = (ROOT / "_toc.yml").read_text(encoding="utf-8")
+    ledger["page"] = [
+        page if pd.isna(page) or page.removesuffix(".html") in contents else f"book/studies/{key}/{SCORECARD}.html"
+        for key, page in zip(ledger["study"], ledger["page"], strict=True)
+    ]
     write_atomically(target, lambda path: ledger.to_csv(path, index=False, lineterminator="\n"))
 
 

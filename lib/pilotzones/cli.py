@@ -1,0 +1,127 @@
+"""The ``pilotzones`` command: the steps of ``make book``, one by one."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pilotzones.errors import ParameterError, PilotZonesError
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command-line parser."""
+    top = argparse.ArgumentParser(prog="pilotzones", description="The steps of `make book`, one by one.")
+    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(name: str, action: object, text: str, epilog: str = "") -> argparse.ArgumentParser:
+        added = commands.add_parser(
+            name, help=text, description=text[0].upper() + text[1:] + ".", epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+        added.set_defaults(action=action)
+        return added
+
+    epilog = "Exit code 1: a page failed; the others are finished and kept. A second run resumes there."
+    book = command("book", _book, "execute the pages that changed and render the book", epilog)
+    book.add_argument("-j", "--jobs", type=_positive, help="pages executed at a time (default: one per processor)")
+    book.add_argument("--only", action="append", metavar="STUDY/SECTION", help="only this page; may be repeated")
+    book.add_argument("--no-html", action="store_true", help="execute the pages, do not render them")
+
+    panel = command("panel", _panel, "make or check a study's panel and summarise it")
+    panel.add_argument("study", help="key of the study, e.g. innovation")
+    panel.add_argument("--source", default="synthetic", choices=["synthetic", "licensed"])
+    panel.add_argument("--seed", type=int, help="seed of the synthetic panel (default: the study's)")
+
+    epilog = "example:\n  pilotzones run 03_baseline out.ipynb -p study innovation -p vcov cluster_city"
+    run = command("run", _run, "execute one section with parameters of your choice", epilog)
+    run.add_argument("section", help="name of the notebook, e.g. 03_baseline")
+    run.add_argument("output", type=Path, help="the executed notebook")
+    run.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+
+    command("ledger", _ledger, "count the verdicts of _build/ledger.csv by study")
+
+    calibrate = command("calibrate", _calibrate, "repeat the Monte Carlo of a study, or fit its parameters")
+    calibrate.add_argument("study", help="key of the study, e.g. innovation")
+    calibrate.add_argument("--fit", action="store_true", help="fit the parameters to the printed tables")
+    calibrate.add_argument("--runs", type=_positive, default=200, help="panels of the Monte Carlo (default: 200)")
+    calibrate.add_argument("--workers", type=_positive, default=2, help="panels at a time (default: 2)")
+    return top
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number}: expected at least 1")
+    return number
+
+
+def _book(options: argparse.Namespace) -> int:
+    from pilotzones import book
+
+    return 1 if book.build(options.only, options.jobs, not options.no_html) else 0
+
+
+def _panel(options: argparse.Namespace) -> int:
+    from pilotzones import panel, studies
+
+    study = studies.load(options.study)
+    frame = panel.load(study, options.source, options.seed)
+    years = frame[study.time]
+    print(f"{study.title} ({options.source}, seed {study.seed if options.seed is None else options.seed})")
+    print(f"{len(frame):,} rows, {frame[study.unit].nunique():,} x {study.unit}, {years.min()}-{years.max()}; valid")
+    print(frame.describe().T[["count", "mean", "std", "min", "max"]].round(3).to_string())
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    import yaml
+
+    from pilotzones import notebooks, parameters
+
+    notebook = notebooks.read(options.section)
+    values = {name: yaml.safe_load(text) for name, text in options.parameter}
+    parameters.validate(options.section, values)
+    if options.output.suffix != ".ipynb":
+        raise ParameterError(f"output = '{options.output}': expected a name that ends in .ipynb")
+    notebooks.execute(notebook, values, options.output.absolute(), progress_bar=True)
+    return 0
+
+
+def _ledger(options: argparse.Namespace) -> int:
+    import pandas as pd
+
+    from pilotzones.book import LEDGER
+
+    if not LEDGER.exists():
+        raise PilotZonesError("_build/ledger.csv: there is none yet; `pilotzones book` writes it")
+    rows = pd.read_csv(LEDGER, usecols=["study", "verdict"])
+    print(pd.crosstab(rows["study"], rows["verdict"], margins=True, margins_name="all").to_string())
+    return 0
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from pilotzones import calibration, studies
+
+    studies.load(options.study)
+    fit = ["--fit"] if options.fit else []
+    calibration.main([options.study, *fit, "--runs", str(options.runs), "--workers", str(options.workers)])
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return 0, 1 when a page failed, 2 when the input has to be put right."""
+    options = parser().parse_args(arguments)
+    try:
+        return int(options.action(options))
+    except PilotZonesError as error:
+        print(f"pilotzones: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("pilotzones: interrupted; what is finished is kept", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

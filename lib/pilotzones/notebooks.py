@@ -1,0 +1,119 @@
+"""Reading the section notebooks, keeping their pairs, and executing them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+import papermill
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpec
+from nbformat import NotebookNode
+from papermill.exceptions import PapermillExecutionError
+
+from pilotzones.errors import ParameterError, PilotZonesError
+from pilotzones.io import write_atomically
+from pilotzones.paths import NOTEBOOKS, ROOT
+
+
+class PageError(PilotZonesError):
+    """A notebook stopped with an error; the message is that of its last line."""
+
+
+class OwnKernel(AsyncKernelManager):
+    """Starts the interpreter that runs this code, whatever kernels the user has installed under the same name."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        # the kernel's own log only warns about local sockets; what a page prints is not affected
+        argv = [sys.executable, "-m", "ipykernel_launcher", "--log-level=CRITICAL", "-f", "{connection_file}"]
+        return KernelSpec(argv=argv, display_name="Python 3", language="python")
+
+
+def sections() -> list[str]:
+    """Return the names of all section notebooks, sorted."""
+    return sorted(path.stem for path in NOTEBOOKS.glob("*.py"))
+
+
+def read(section: str) -> NotebookNode:
+    """Return a section's notebook from its source, the ``.py`` file, with cell ids that depend on its text only.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such section.
+    """
+    if section not in sections():
+        raise ParameterError(f"section = {section!r}: expected one of {', '.join(sections())}")
+    notebook = jupytext.read(NOTEBOOKS / f"{section}.py")
+    name_cells(notebook)
+    return notebook
+
+
+def name_cells(notebook: NotebookNode) -> None:
+    """Give every cell an id made from its text, so that equal notebooks are equal files."""
+    seen: dict[str, int] = {}
+    for cell in notebook.cells:
+        name = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:12]
+        seen[name] = seen.get(name, 0) + 1
+        cell.id = name if seen[name] == 1 else f"{name}-{seen[name]}"
+
+
+def pairs() -> Iterator[tuple[Path, str]]:
+    """Yield the path and the text of the ``.ipynb`` that belongs to every ``.py``, without outputs."""
+    for section in sections():
+        notebook = read(section)
+        notebook.metadata = nbformat.from_dict({"kernelspec": notebook.metadata["kernelspec"]})
+        yield NOTEBOOKS / f"{section}.ipynb", nbformat.writes(notebook) + "\n"
+
+
+def execute(
+    notebook: NotebookNode, parameters: Mapping[str, Any], output: Path, *, progress_bar: bool = False
+) -> NotebookNode:
+    """Run a notebook with papermill in a fresh kernel of this environment.
+
+    Parameters
+    ----------
+    notebook : as returned by :func:`read`.
+    parameters : values for the cell tagged ``parameters``.
+    output : where the executed notebook goes; after an error it holds all cells up to the failing one.
+
+    Raises
+    ------
+    PageError
+        If a cell fails.
+    """
+    # the kernel inherits them: one thread per page, and nothing that depends on hash order or the date
+    os.environ.update(OMP_NUM_THREADS="1", PYTHONHASHSEED="0", SOURCE_DATE_EPOCH="0")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT / "lib"), os.environ.get("PYTHONPATH")]))
+    output.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return papermill.execute_notebook(
+            notebook,
+            output,
+            parameters=dict(parameters),
+            progress_bar=progress_bar,
+            log_output=True,
+            cwd=NOTEBOOKS,
+            kernel_name="python3",
+            kernel_manager_class=OwnKernel,
+        )
+    except PapermillExecutionError as error:
+        raise PageError(f"{error.ename}: {error.evalue}") from error
+
+
+def main() -> None:
+    """Write the ``.ipynb`` of every ``.py``."""
+    for path, text in pairs():
+        write_atomically(path, partial(Path.write_text, data=text, encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

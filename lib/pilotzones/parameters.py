@@ -1,0 +1,121 @@
+"""The parameters of the pages: their types, defaults and limits, checked before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pilotzones import paths, studies
+from pilotzones.errors import ParameterError
+
+# papermill passes on nothing else; IPython's own In and Out are a list and a dict, too
+_PLAIN = (str, int, float, bool, list, dict, type(None))
+_IPYTHON = {"In", "Out"}
+_CHECKED = "_parameters_checked"
+
+
+class Common(BaseModel):
+    """The parameters that every page has."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    study: str = Field("innovation", description="which paper")
+    source: Literal["synthetic", "licensed"] = Field("synthetic", description="where the panel comes from")
+    seed: int = Field(2023, ge=0, description="seed of the synthetic panel")
+    vcov: str = Field("published", description="standard errors: the paper's own convention, or another")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Common:
+        study = studies.load(self.study)
+        allowed = ["published", "iid", "hetero", *study.clusters]
+        if self.vcov not in allowed:
+            raise ParameterError(f"vcov = {self.vcov!r}: expected one of {', '.join(allowed)}")
+        raw = paths.RAW / self.study
+        if self.source == "licensed" and not any(path.is_file() for path in raw.glob("*")):
+            raise ParameterError(
+                f"source = 'licensed': there are no files in data/raw/{self.study}/; put the exports there, "
+                "or use 'synthetic'"
+            )
+        return self
+
+
+class Baseline(Common):
+    """The window of the standard event study."""
+
+    leads: int = Field(-4, lt=0, description="first event year with a dummy of its own")
+    lags: int = Field(5, ge=0, description="last event year with a dummy of its own")
+    base: int = Field(-1, description="event year all others are compared with")
+
+    @model_validator(mode="after")
+    def _base_in_window(self) -> Baseline:
+        if not self.leads <= self.base <= self.lags:
+            raise ParameterError(f"base = {self.base}: expected an event year from {self.leads} to {self.lags}")
+        return self
+
+
+SECTIONS: dict[str, type[Common]] = {"03_baseline": Baseline}
+"""The sections that have parameters of their own; all others have the common ones."""
+
+
+def validate(section: str, values: Mapping[str, Any]) -> Any:
+    """Return the parameters of a section as a typed object.
+
+    Parameters
+    ----------
+    section : name of the notebook, e.g. ``"03_baseline"``.
+    values : parameter name to value; a parameter left out has its default.
+
+    Raises
+    ------
+    ParameterError
+        If a name is unknown, a value has the wrong type or is impossible, alone or together with another. The
+        message names every such parameter, its value and what is allowed.
+    """
+    model = SECTIONS.get(section, Common)
+    try:
+        return model(**values)
+    except ValidationError as error:
+        problems = [_explain(section, model, problem) for problem in error.errors()]
+    raise ParameterError("; ".join(problems))
+
+
+def _explain(section: str, model: type[Common], problem: Any) -> str:
+    if not problem["loc"]:
+        return str(problem["ctx"]["error"])
+    name = problem["loc"][0]
+    if problem["type"] == "extra_forbidden":
+        return f"{name}: {section} has no such parameter; expected {', '.join(model.model_fields)}"
+    expected = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    return f"{name} = {problem['input']!r}: expected {expected}"
+
+
+def check(section: str, namespace: dict[str, Any]) -> Any:
+    """Check a notebook's parameters; call it in the cell after the one tagged ``parameters``.
+
+    papermill turns a mistyped parameter into one more global name, so at this point every plain value in the
+    notebook has to be a parameter. When the cell is run again in the same kernel, the names that the notebook has
+    defined since are left alone.
+
+    Parameters
+    ----------
+    section : name of the notebook.
+    namespace : the notebook's ``globals()``.
+
+    Raises
+    ------
+    ParameterError
+        As :func:`validate`.
+    """
+    fields = SECTIONS.get(section, Common).model_fields
+    values = {name: value for name, value in namespace.items() if name in fields}
+    if _CHECKED not in namespace:
+        values |= {
+            name: value
+            for name, value in namespace.items()
+            if isinstance(value, _PLAIN) and not name.startswith("_") and name not in _IPYTHON
+        }
+    checked = validate(section, values)
+    namespace[_CHECKED] = True
+    return checked

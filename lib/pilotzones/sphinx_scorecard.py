@@ -1,0 +1,75 @@
+"""The directive ``{scorecard}``: how many published numbers have which verdict, by study."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from typing import Any
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from pilotzones.book import LEDGER
+
+# best first; a verdict that is not listed here comes after them
+_ORDER = ["exact", "close", "near", "differs", "holds", "fails", "shown", "not_replicated"]
+
+
+class Scorecard(SphinxDirective):
+    """Counts of ``_build/ledger.csv``, each study linked to its own scorecard."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table, or a sentence when the ledger does not exist."""
+        self.env.note_dependency(str(LEDGER))
+        try:
+            with LEDGER.open(encoding="utf-8", newline="") as file:
+                counts = Counter((row["study"], row["verdict"]) for row in csv.DictReader(file))
+        except FileNotFoundError:
+            text = "There is no ledger yet: it is written when the studies' scorecard pages have been executed."
+            return [nodes.paragraph(text, text)]
+        studies = sorted({study for study, _ in counts})
+        found = {verdict for _, verdict in counts}
+        verdicts = [*(v for v in _ORDER if v in found), *sorted(found - set(_ORDER))]
+        rows = [[self._link(study), *(_number(counts[study, verdict]) for verdict in verdicts),
+                 _number(sum(counts[study, verdict] for verdict in verdicts))] for study in studies]  # fmt: skip
+        totals = [sum(counts[study, verdict] for study in studies) for verdict in verdicts]
+        rows.append([_text("all"), *map(_number, totals), _number(sum(totals))])
+        head = [_text(word.replace("_", " ")) for word in ["study", *verdicts, "all"]]
+        return [_table("Published numbers by study and verdict", head, rows)]
+
+    def _link(self, study: str) -> nodes.Node:
+        page = f"book/studies/{study}/09_scorecard"
+        if page not in self.env.found_docs:
+            return _text(study)
+        link = addnodes.pending_xref(
+            "", nodes.inline(study, study), refdomain="std", reftype="doc", reftarget=f"/{page}", refexplicit=True,
+            refdoc=self.env.docname, refwarn=True,
+        )  # fmt: skip
+        return nodes.paragraph("", "", link)
+
+
+def _text(text: str) -> nodes.Node:
+    return nodes.paragraph(text, text)
+
+
+def _number(number: int) -> nodes.Node:
+    return _text(f"{number:,}" if number else "–")
+
+
+def _table(title: str, head: list[nodes.Node], rows: list[list[nodes.Node]]) -> nodes.table:
+    group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in head), cols=len(head))
+    group += nodes.thead("", _row(head))
+    group += nodes.tbody("", *map(_row, rows))
+    return nodes.table("", nodes.title(title, title), group, classes=["scorecard"])
+
+
+def _row(cells: list[nodes.Node]) -> nodes.row:
+    return nodes.row("", *(nodes.entry("", cell) for cell in cells))
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the directive."""
+    app.add_directive("scorecard", Scorecard)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,19 @@
+"""The real book, built once per test session."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from projects import command, copy_project
+
+
+@pytest.fixture(scope="session")
+def built_book(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A copy of the project with its book built by the command, and what the command said.
+
+    Tests that use it belong to the group ``book``, so that one worker builds it for all of them.
+    """
+    project = copy_project(tmp_path_factory.mktemp("book") / "project")
+    return project, command(project, "book", "-j", "2", PYTHONHASHSEED="1")

@@ -1,0 +1,158 @@
+"""The book itself, built by its own command: strict, complete, offline, and the same wherever it is built."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from projects import command, copy_project
+
+from pilotzones import book
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("book")]
+Built = tuple[Path, subprocess.CompletedProcess[str]]
+
+
+class Tags(HTMLParser):
+    """Collects the start tags of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, {name: value or "" for name, value in attrs}))
+
+
+def pages(project: Path) -> dict[str, list[tuple[str, dict[str, str]]]]:
+    """Return the tags of every page of the book."""
+    html = project / "_build/html"
+    found = (html / "book").rglob("*.html")
+    return {path.relative_to(html).as_posix(): Tags(path.read_text(encoding="utf-8")).found for path in found}
+
+
+def test_the_strict_build_succeeds(built_book: Built) -> None:
+    project, said = built_book
+    assert said.returncode == 0, said.stderr
+    assert (project / "_build/html/index.html").exists()
+    for page in book.pages():
+        assert (project / f"_build/html/book/studies/{page}.html").exists()
+
+
+def test_nothing_changed_means_nothing_done(built_book: Built) -> None:
+    project, _ = built_book
+    said = command(project, "book", PYTHONHASHSEED="2")
+    assert f"{len(book.pages())} pages: 0 executed" in said.stdout
+    assert "_build/html/index.html unchanged" in said.stdout
+
+
+def test_another_folder_seed_and_worker_count_give_the_same_bytes(built_book: Built, tmp_path: Path) -> None:
+    first, _ = built_book
+    second = copy_project(tmp_path / "elsewhere" / "book")
+    said = command(second, "book", "-j", "1", cwd=tmp_path, PYTHONHASHSEED="2")
+    assert said.returncode == 0, said.stderr
+    compared = ["_build/ledger.csv", *(f"book/studies/{page}.ipynb" for page in book.pages())]
+    compared += [path.relative_to(first).as_posix() for path in (first / "_build/html/_images").iterdir()]
+    assert any(name.endswith(".svg") for name in compared)
+    assert [name for name in compared if (first / name).read_bytes() != (second / name).read_bytes()] == []
+
+
+def test_the_ledger_has_every_published_number_once(built_book: Built) -> None:
+    project, _ = built_book
+    with (project / "_build/ledger.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    keys = [tuple(row[name] for name in ("study", "table", "column", "term", "statistic")) for row in rows]
+    assert len(set(keys)) == len(keys)
+    with (project / "data/published/estimates.csv").open(encoding="utf-8", newline="") as file:
+        for cell in csv.DictReader(file):
+            assert (cell["study"], cell["table"], cell["column"], cell["term"], "estimate") in keys
+    assert all(row["reason"] for row in rows if row["verdict"] == "not_replicated")
+    html = project / "_build/html"
+    built = {page.study for page in book.pages()}
+    assert all((html / row["page"]).exists() for row in rows if row["study"] in built)
+
+
+def test_no_page_asks_for_anything_outside_the_book(built_book: Built) -> None:
+    project, _ = built_book
+    for name, tags in pages(project).items():
+        for tag, attributes in tags:
+            if tag in {"script", "img", "iframe", "source"} or (tag == "link" and attributes.get("rel") != "canonical"):
+                address = attributes.get("src") or attributes.get("href") or ""
+                assert not re.match(r"(https?:)?//", address), f"{name}: {tag} {address}"
+                if address and not address.startswith("data:"):
+                    target = (project / "_build/html" / name).parent / unquote(urlsplit(address).path)
+                    assert target.exists(), f"{name}: {tag} {address}"
+
+
+def test_no_script_knows_a_content_delivery_network(built_book: Built) -> None:
+    project, _ = built_book
+    for path in (project / "_build/html/book").rglob("*.html"):
+        assert not re.search(r"unpkg\.com|jsdelivr|cdnjs|googleapis", path.read_text(encoding="utf-8")), path.name
+
+
+def test_links_inside_the_book_lead_somewhere(built_book: Built) -> None:
+    project, _ = built_book
+    for name, tags in pages(project).items():
+        for tag, attributes in tags:
+            place = urlsplit(attributes.get("href", ""))
+            if tag == "a" and not place.scheme and place.path:
+                target = (project / "_build/html" / name).parent / unquote(place.path)
+                assert target.exists(), f"{name}: {attributes['href']}"
+
+
+def test_every_image_has_an_alternative_text(built_book: Built) -> None:
+    project, _ = built_book
+    for name, tags in pages(project).items():
+        for tag, attributes in tags:
+            alt = attributes.get("alt", "")
+            assert tag != "img" or (len(alt) > 10 and not alt.startswith("../")), f"{name}: {attributes}"
+
+
+def test_search_finds_chinese_words(built_book: Built) -> None:
+    project, _ = built_book
+    text = (project / "_build/html/searchindex.js").read_text(encoding="utf-8")
+    index = json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))
+    words = set(index["terms"]) | set(index["titleterms"])
+    assert {"电商", "跨境"} <= words
+    assert any(word.startswith("cluster") for word in words)
+
+
+def test_synthetic_pages_say_so(built_book: Built) -> None:
+    project, _ = built_book
+    for page in book.pages():
+        html = (project / f"_build/html/book/studies/{page}.html").read_text(encoding="utf-8")
+        assert 'class="source-banner synthetic"' in html
+
+
+def test_buttons_lead_to_the_committed_notebook_or_are_not_there(built_book: Built) -> None:
+    project, _ = built_book
+    page = project / f"_build/html/book/studies/{book.pages()[0]}.html"
+    assert "mybinder.org" not in page.read_text(encoding="utf-8")
+    said = command(project, "book", BOOK_REPOSITORY="https://github.com/someone/book")
+    assert said.returncode == 0, said.stderr
+    html = page.read_text(encoding="utf-8")
+    assert f"someone/book/main?urlpath=lab/tree/notebooks/{book.pages()[0].section}.ipynb" in html
+    assert f"/book/studies/{book.pages()[0]}.ipynb" not in re.sub(r'href="[^"]*_sources/', "", html)
+
+
+def test_a_build_with_a_warning_fails_and_leaves_the_book(built_book: Built) -> None:
+    project, _ = built_book
+    before = (project / "_build/html/book/rerun.html").read_bytes()
+    page = project / "book/rerun.md"
+    text = page.read_text(encoding="utf-8")
+    page.write_text(f"{text}\n\nSee {{ref}}`no-such-label`.\n", encoding="utf-8")
+    try:
+        for _ in range(2):  # a second run must not take the half-built state for a good one
+            said = command(project, "book")
+            assert said.returncode == 2
+            assert "no-such-label" in said.stderr
+            assert (project / "_build/html/book/rerun.html").read_bytes() == before
+    finally:
+        page.write_text(text, encoding="utf-8")
