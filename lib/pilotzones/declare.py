@@ -18,6 +18,8 @@ from typing import Any, Literal
 import pandas as pd
 
 Tag = Literal["by_construction", "targeted", "untargeted", "inconsistent", "not_comparable"]
+# of a ledger row, best first; pilotzones.ledger defines them
+VERDICTS = ("exact", "close", "near", "differs", "holds", "fails", "shown", "not_replicated")
 
 
 @dataclass(frozen=True)

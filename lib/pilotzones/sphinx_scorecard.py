@@ -12,9 +12,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from pilotzones.book import LEDGER
-
-# best first; a verdict that is not listed here comes after them
-_ORDER = ["exact", "close", "near", "differs", "holds", "fails", "shown", "not_replicated"]
+from pilotzones.declare import VERDICTS
 
 
 class Scorecard(SphinxDirective):
@@ -31,7 +29,7 @@ class Scorecard(SphinxDirective):
             return [nodes.paragraph(text, text)]
         studies = sorted({study for study, _ in counts})
         found = {verdict for _, verdict in counts}
-        verdicts = [*(v for v in _ORDER if v in found), *sorted(found - set(_ORDER))]
+        verdicts = [v for v in VERDICTS if v in found]
         rows = [[self._link(study), *(_number(counts[study, verdict]) for verdict in verdicts),
                  _number(sum(counts[study, verdict] for verdict in verdicts))] for study in studies]  # fmt: skip
         totals = [sum(counts[study, verdict] for study in studies) for verdict in verdicts]

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from pilotzones import published
-from pilotzones.declare import Column, Study, Table
+from pilotzones.declare import VERDICTS, Column, Study, Table
 from pilotzones.estimators.regression import Regression
 from pilotzones.replicate import printed_r2
 
@@ -206,5 +206,6 @@ def ledger_table(rows: pd.DataFrame, caption: str, machine_readable: bool = Fals
 
 def verdict_counts(rows: pd.DataFrame, caption: str) -> TableView:
     """Count verdicts (columns) by table of the paper (rows)."""
-    counts = pd.crosstab(rows["table"], rows["verdict"].str.replace("_", " "))
-    return view(counts.assign(all=counts.sum(axis=1)), caption)
+    counts = pd.crosstab(rows["table"].replace("", "several tables"), rows["verdict"])
+    counts = counts[[name for name in VERDICTS if name in counts]].assign(all=counts.sum(axis=1))
+    return view(counts.rename(columns=lambda name: name.replace("_", " ")), caption)
