@@ -17,6 +17,7 @@ FILES = [
     "cities",
     "concurrent_policies",
     "historical_units",
+    "ipc_main_groups",
     "national_series",
     "pilot_zones",
     "ports",

@@ -78,11 +78,12 @@ def _panel(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     import yaml
 
-    from pilotzones import notebooks, parameters
+    from pilotzones import notebooks, parameters, studies
 
     notebook = notebooks.read(options.section)
     values = {name: yaml.safe_load(text) for name, text in options.parameter}
-    parameters.validate(options.section, values)
+    checked = parameters.validate(options.section, values)
+    notebooks.fit_to(notebook, studies.load(checked.study))
     if options.output.suffix != ".ipynb":
         raise ParameterError(f"output = '{options.output}': expected a name that ends in .ipynb")
     notebooks.execute(notebook, values, options.output.absolute(), progress_bar=True)

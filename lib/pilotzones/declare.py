@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 import pandas as pd
 
-Tag = Literal["by_construction", "targeted", "untargeted", "inconsistent", "not_comparable"]
 # of a ledger row, best first; pilotzones.ledger defines them
 VERDICTS = ("exact", "close", "near", "differs", "holds", "fails", "shown", "not_replicated")
 
@@ -70,6 +69,17 @@ class Column:
     matching: str = ""
     printed_prefix: tuple[str, str] = ("", "")
 
+    @property
+    def group(self) -> str:
+        """The variable that cuts the sample, if it is ``variable == 'value'``; else empty."""
+        variable, equals, _ = self.sample.partition(" == ")
+        return variable if equals and variable.isidentifier() else ""
+
+    @property
+    def instrumented(self) -> bool:
+        """Whether the column is estimated by two-stage least squares."""
+        return "~" in self.formula.rpartition("|")[2] and "|" in self.formula
+
 
 @dataclass(frozen=True)
 class Table:
@@ -110,6 +120,19 @@ class EventStudy:
 
 
 @dataclass(frozen=True)
+class Placebo:
+    """A published figure of a placebo test: the benchmark with fake treatments of never-treated cities.
+
+    Each draw takes as many fake cities per start year as the study has truly treated ones.
+    """
+
+    id: str
+    section: str
+    title: str
+    draws: int
+
+
+@dataclass(frozen=True)
 class Inconsistency:
     """A published number that contradicts the paper itself.
 
@@ -141,6 +164,9 @@ class Study:
         first) or ``"within_unit"`` (only unit means removed first, as Stata's ``xtreg, fe`` does).
     benchmark : table and column of the paper's main estimate.
     outcome, treatment : its dependent variable and its treatment variable.
+    mediators : mediator and the outcome it is said to move, one pair per mechanism.
+    checks : claims whose verdict is no sign, level or order of printed coefficients: claim id -> function of study and
+        panel that tells whether it holds, and the numbers behind.
     derive : turns the raw variables of a source into the variables of the tables.
     """
 
@@ -160,6 +186,9 @@ class Study:
     outcome: str
     treatment: str = "treat_post"
     figures: tuple[EventStudy, ...] = ()
+    placebos: tuple[Placebo, ...] = ()
+    mediators: tuple[tuple[str, str], ...] = ()
+    checks: Mapping[str, Callable[[Study, pd.DataFrame], tuple[bool, str]]] = field(default_factory=dict)
     blocks: Mapping[str, str] = field(default_factory=dict)
     clusters: Mapping[str, str] = field(default_factory=dict)
     published_vcov: str = "iid"
@@ -168,6 +197,18 @@ class Study:
     seed: int = 2023
     inconsistencies: tuple[Inconsistency, ...] = ()
     derive: Callable[[pd.DataFrame], pd.DataFrame] | None = None
+
+    @property
+    def features(self) -> set[str]:
+        """What a section's notebook can show for this study; its cells tagged ``needs-<feature>`` are left out else."""
+        columns = [column for table in self.tables for column in table.columns]
+        found = {
+            "instruments": any(column.instrumented for column in columns),
+            "matching": any(column.matching for column in columns),
+            "placebo": bool(self.placebos),
+            "mediators": bool(self.mediators),
+        }
+        return {name for name, has in found.items() if has}
 
     def table(self, table_id: str) -> Table:
         """Return the table printed as ``table_id``."""
@@ -188,6 +229,11 @@ class Study:
     def section_figures(self, section: str) -> list[EventStudy]:
         """Return the event studies that belong to one section of the paper."""
         return [figure for figure in self.figures if figure.section == section]
+
+    def section_of(self, item: str) -> str:
+        """Return the section of a table or figure; the descriptive statistics, ``T1``, belong to the data."""
+        listed: list[Table | EventStudy | Placebo] = [*self.tables, *self.figures, *self.placebos]
+        return {entry.id: entry.section for entry in listed}.get(item, "01_data")
 
     def expand(self, formula: str, **blocks: str) -> str:
         """Fill the named blocks of a formula."""

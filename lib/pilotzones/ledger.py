@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ import pandas as pd
 
 from pilotzones import describe, published, replicate, studies
 from pilotzones.declare import Study
-from pilotzones.errors import DataError, DeclarationError
+from pilotzones.errors import DataError
 from pilotzones.estimators.regression import Regression
 from pilotzones.io import write_atomically
 from pilotzones.paths import CALIBRATION, ROOT
@@ -38,6 +38,7 @@ COLUMNS = [
 KEY = ["table", "column", "term", "statistic"]
 SCORECARD = "09_scorecard"
 Fits = Mapping[tuple[str, str], Regression]
+Tests = Mapping[tuple[str, str, str], float]
 
 
 def build(
@@ -55,7 +56,7 @@ def build(
     -------
     One row per published number, with the columns ``COLUMNS``.
     """
-    fits, reasons = fit_all(study, panel, vcov, section)
+    fits = fit_all(study, panel, vcov, section)
     r2 = {
         (table.id, column.id): replicate.printed_r2(study, column, fits[table.id, column.id])
         for table in study.tables
@@ -63,34 +64,28 @@ def build(
         if (table.id, column.id) in fits
     }
     variables = [name for name in published.descriptives(study.key)["symbol"] if name in panel]
-    rows = _printed(study.key, fits, r2, describe.moments(panel, variables) if variables else pd.DataFrame())
+    moments = describe.moments(panel, variables) if variables else pd.DataFrame()
+    checks = {} if section else {claim: check(study, panel) for claim, check in study.checks.items()}
+    drawn = {figure for figure, column in fits if not column} | {placebo.id for placebo in study.placebos}
+    rows = _printed(study.key, fits, r2, moments, instrument_tests(study, panel, section), checks, drawn)
     if section:
         rows = rows[[_section(study, table) == section for table in rows["table"]]].reset_index(drop=True)
-    why = pd.Series([reasons.get((row.table, row.column), "") for row in rows.itertuples()])
-    rows["reason"] = rows["reason"].where((rows["reason"] != "") | rows["replicated"].notna(), why)
     rows = _judge(_with_calibration(study, rows.assign(study=study.key, source=source, seed=seed, vcov=vcov)))
     rows["page"] = [f"book/studies/{study.key}/{_section(study, table)}.html" for table in rows["table"]]
     return rows.reindex(columns=COLUMNS)
 
 
-def fit_all(study: Study, panel: pd.DataFrame, vcov: str, section: str = "") -> tuple[Fits, dict[tuple[str, str], str]]:
-    """Estimate every declared column and figure; what cannot be estimated is returned with its reason."""
-    fits: dict[tuple[str, str], Regression] = {}
-    reasons: dict[tuple[str, str], str] = {}
-    for table in study.section_tables(section) if section else study.tables:
-        for column in table.columns:
-            try:
-                fit = replicate.column(study, column, panel, vcov)
-            except DeclarationError as problem:
-                if not column.matching:
-                    raise
-                reasons[table.id, column.id] = str(problem)
-            else:
-                fits[table.id, column.id] = _renamed(fit, column.printed_prefix)
-    for figure in study.section_figures(section) if section else study.figures:
-        fit = replicate.event_study(study, figure, panel, vcov)
-        fits[figure.id, ""] = _renamed(fit, ("", "Year"))
-    return fits, reasons
+def fit_all(study: Study, panel: pd.DataFrame, vcov: str, section: str = "") -> Fits:
+    """Estimate every declared column and event study, or those of one section, under the names the paper prints."""
+    tables = study.section_tables(section) if section else study.tables
+    figures = study.section_figures(section) if section else study.figures
+    fits = {
+        (table.id, column.id): _renamed(replicate.column(study, column, panel, vcov), column.printed_prefix)
+        for table in tables
+        for column in table.columns
+    }
+    events = {(f.id, ""): _renamed(replicate.event_study(study, f, panel, vcov), ("", "Year")) for f in figures}
+    return fits | events
 
 
 def _renamed(fit: Regression, prefix: tuple[str, str]) -> Regression:
@@ -101,10 +96,36 @@ def _renamed(fit: Regression, prefix: tuple[str, str]) -> Regression:
     return replace(fit, coefficients=fit.coefficients.set_axis(names)) if printed else fit
 
 
-def _printed(key: str, fits: Fits, r2: Mapping[tuple[str, str], float], moments: pd.DataFrame) -> pd.DataFrame:
+def instrument_tests(study: Study, panel: pd.DataFrame, section: str = "") -> Tests:
+    """Return the instrument tests of every two-stage least squares column, by table, column and name of the test.
+
+    Anderson's and Cragg and Donald's tests assume iid errors whatever the column does; Hansen's J is robust.
+    """
+    tests: dict[tuple[str, str, str], float] = {}
+    for table in study.section_tables(section) if section else study.tables:
+        for column in table.columns:
+            if column.instrumented:
+                found = replicate.identification(study, column, panel, "hetero").tests["statistic"]
+                tests |= {(table.id, column.id, str(name)): value for name, value in found.items()}
+    return tests
+
+
+def _section(study: Study, table: str) -> str:
+    return study.section_of(table) if table else SCORECARD  # what is said of several tables
+
+
+def _printed(
+    key: str,
+    fits: Fits,
+    r2: Mapping[tuple[str, str], float],
+    moments: pd.DataFrame,
+    tests: Tests,
+    checks: Mapping[str, tuple[bool, str]],
+    drawn: Collection[str],
+) -> pd.DataFrame:
     """Return a row per published number of a study, filled in where there is an estimate."""
-    rows = [*_estimates(key, fits), *_columns(key, fits, r2), *_descriptives(key, moments), *_stats(key)]
-    return pd.DataFrame([*rows, *_weights(key), *_claims(key, fits), *_figures(key, fits)])
+    rows = [*_estimates(key, fits), *_columns(key, fits, r2), *_descriptives(key, moments), *_stats(key, tests)]
+    return pd.DataFrame([*rows, *_weights(key), *_claims(key, fits, checks), *_figures(key, drawn)])
 
 
 def _row(table: str, column: str, term: str, statistic: str, published: float, **more: Any) -> dict[str, Any]:
@@ -148,12 +169,14 @@ def _descriptives(key: str, moments: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def _stats(key: str) -> list[dict[str, Any]]:
-    reason = "the test statistic is not part of this version of the book"
-    return [
-        _row(cell.table, cell.column, cell.statistic, "stat", cell.value, reason=reason)
-        for cell in published.stats(key).itertuples()
-    ]
+def _stats(key: str, tests: Tests) -> list[dict[str, Any]]:
+    rows = []
+    for cell in published.stats(key).itertuples():
+        name = re.sub(r" \(.*\)| Wald", "", cell.statistic)
+        value = tests.get((cell.table, cell.column, name), np.nan)
+        reason = "" if pd.notna(value) else "the test statistic is not part of this version of the book"
+        rows.append(_row(cell.table, cell.column, cell.statistic, "stat", cell.value, replicated=value, reason=reason))
+    return rows
 
 
 def _weights(key: str) -> list[dict[str, Any]]:
@@ -164,19 +187,23 @@ def _weights(key: str) -> list[dict[str, Any]]:
     ]
 
 
-def _figures(key: str, fits: Fits) -> list[dict[str, Any]]:
+def _figures(key: str, drawn: Collection[str]) -> list[dict[str, Any]]:
     rows = []
     for cell in published.figures(key).itertuples():
-        shown = (cell.figure, "") in fits
+        shown = cell.figure in drawn
         reason = "no readable numbers; its message is judged by the claims" if shown else "the figure is not drawn yet"
         rows.append(_row(cell.figure, "", "", "figure", np.nan, verdict="shown" if shown else "", reason=reason))
     return rows
 
 
-def _claims(key: str, fits: Fits) -> list[dict[str, Any]]:
+def _claims(key: str, fits: Fits, checks: Mapping[str, tuple[bool, str]]) -> list[dict[str, Any]]:
     rows = []
     for claim in published.claims(key).itertuples():
-        verdict, reason = judge_claim(claim, fits)
+        if claim.claim_id in checks:
+            holds, reason = checks[claim.claim_id]
+            verdict = "holds" if holds else "fails"
+        else:
+            verdict, reason = judge_claim(claim, fits)
         rows.append(_row(claim.table, claim.column, claim.claim_id, "claim", np.nan, verdict=verdict, reason=reason))
     return rows
 
@@ -312,11 +339,6 @@ def decimals(value: float) -> int:
     return 0 if digits == 0 and abs(value) >= 100 else max(digits, 3)
 
 
-def _section(study: Study, table: str) -> str:
-    sections = {t.id: t.section for t in study.tables} | {f.id: f.section for f in study.figures}
-    return sections.get(table, "01_data")
-
-
 def collect(parts: list[Path], target: Path) -> None:
     """Merge the studies' ledger rows and add the published numbers of studies that are not in the book.
 
@@ -348,10 +370,8 @@ def collect(parts: list[Path], target: Path) -> None:
 
 def _unbuilt(key: str) -> pd.DataFrame:
     """Return the published rows of a study whose pages are not in the book."""
-    rows = _printed(key, {}, {}, pd.DataFrame())
+    rows = _printed(key, {}, {}, pd.DataFrame(), {}, {}, ())
     built = studies.keys()
-    reason = (
-        "the study's pages were not built" if key in built else "the study is not in this version of the book"
-    )
+    reason = "the study's pages were not built" if key in built else "the study is not in this version of the book"
     rows = rows.assign(study=key, verdict="not_replicated", reason=reason, tag="untargeted")
     return rows.reindex(columns=COLUMNS)

@@ -18,6 +18,7 @@ from jupyter_client.kernelspec import KernelSpec
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
+from pilotzones.declare import Study
 from pilotzones.errors import ParameterError, PilotZonesError
 from pilotzones.io import write_atomically
 from pilotzones.paths import NOTEBOOKS, ROOT
@@ -55,6 +56,22 @@ def read(section: str) -> NotebookNode:
     notebook = jupytext.read(NOTEBOOKS / f"{section}.py")
     name_cells(notebook)
     return notebook
+
+
+def fit_to(notebook: NotebookNode, study: Study) -> None:
+    """Drop the cells that a study has no use for: those tagged ``needs-<feature>`` without that feature.
+
+    Features are those of the declaration (:attr:`pilotzones.declare.Study.features`) and the study's tables of records.
+    """
+    from pilotzones import measured
+
+    records = measured.module(study)
+    has = study.features | set(records.TABLES if records else ())
+    notebook.cells = [
+        cell
+        for cell in notebook.cells
+        if all(tag.removeprefix("needs-") in has for tag in cell.metadata.get("tags", []) if tag.startswith("needs-"))
+    ]
 
 
 def name_cells(notebook: NotebookNode) -> None:

@@ -55,7 +55,45 @@ class Baseline(Common):
         return self
 
 
-SECTIONS: dict[str, type[Common]] = {"03_baseline": Baseline}
+class Measurement(Common):
+    """The records behind the panel."""
+
+    firms: int = Field(300, ge=1, description="firms whose patent records are drawn")
+
+
+class Robustness(Common):
+    """The placebo test and the matched sample."""
+
+    draws: int = Field(500, ge=1, description="fake roll-outs of the placebo test")
+    neighbours: int = Field(1, ge=1, description="controls per treated row in the matched sample")
+
+
+class Heterogeneity(Common):
+    """The permutation test of group differences."""
+
+    draws: int = Field(100, ge=0, description="permutations of the group labels")
+
+
+class Mechanisms(Common):
+    """The bootstrap of the indirect effects."""
+
+    draws: int = Field(1000, ge=100, description="bootstrap samples of cities")
+
+
+class Spatial(Common):
+    """The spillover that is switched on."""
+
+    radius: int = Field(150, ge=50, le=500, description="reach of the spillover in km")
+
+
+SECTIONS: dict[str, type[Common]] = {
+    "02_index_measurement": Measurement,
+    "03_baseline": Baseline,
+    "04_robustness": Robustness,
+    "05_heterogeneity": Heterogeneity,
+    "06_mechanisms": Mechanisms,
+    "07_spatial": Spatial,
+}
 """The sections that have parameters of their own; all others have the common ones."""
 
 

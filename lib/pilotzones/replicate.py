@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from pilotzones.declare import Column, EventStudy, Study
 from pilotzones.errors import DeclarationError, ParameterError
 from pilotzones.estimators.event_study import event_study as estimate_event_study
+from pilotzones.estimators.instruments import Identification
+from pilotzones.estimators.instruments import identification as estimate_identification
+from pilotzones.estimators.matching import Matching, match
+from pilotzones.estimators.placebo import Placebo
+from pilotzones.estimators.placebo import placebo as estimate_placebo
 from pilotzones.estimators.regression import Regression, regress
 
 
@@ -41,24 +48,26 @@ def column(
     data : the panel, as :func:`pilotzones.panel.load` returns it.
     vcov : see :func:`errors`.
     outcome : replaces the column's dependent variable, e.g. by the true effect.
-
-    Raises
-    ------
-    DeclarationError
-        If the column needs a matched sample, which this library does not draw yet.
     """
-    if declared.matching:
-        raise DeclarationError("nearest-neighbour matching is not part of this version of the book")
     formula = study.expand(declared.formula)
     if outcome:
         formula = f"{outcome} ~ {formula.split('~', 1)[1].strip()}"
+    rows = select(data, declared.sample)
+    if declared.matching:
+        rows = matched(study, declared, rows).sample(rows)
     return regress(
         formula,
-        select(data, declared.sample),
+        rows,
         errors(study, vcov),
         unit=study.unit,
         singletons=declared.singletons or study.singletons,
     )
+
+
+def benchmark(study: Study, data: pd.DataFrame, vcov: str = "published") -> Regression:
+    """Estimate the paper's main column."""
+    table, declared = study.benchmark
+    return column(study, study.table(table).column(declared), data, vcov)
 
 
 def event_study(study: Study, figure: EventStudy, data: pd.DataFrame, vcov: str = "published") -> Regression:
@@ -73,6 +82,60 @@ def event_study(study: Study, figure: EventStudy, data: pd.DataFrame, vcov: str 
         vcov=errors(study, vcov),
         unit=study.unit,
         singletons=study.singletons,
+    )
+
+
+def matched(study: Study, declared: Column, data: pd.DataFrame, **choices: Any) -> Matching:
+    """Draw the matched sample of a column: by default the nearest control, with replacement, as Stata's psmatch2 does.
+
+    Parameters
+    ----------
+    choices : what the paper leaves open, see :func:`pilotzones.estimators.matching.match`.
+    """
+    return match(declared.matching, data, identity=[study.unit, study.time], **choices)
+
+
+def identification(study: Study, declared: Column, data: pd.DataFrame, vcov: str = "published") -> Identification:
+    """Estimate both stages of an instrumented column and test its instruments."""
+    return estimate_identification(
+        study.expand(declared.formula),
+        select(data, declared.sample),
+        errors(study, vcov),
+        singletons=declared.singletons or study.singletons,
+    )
+
+
+def cohort_sizes(panel: pd.DataFrame) -> dict[int, int]:
+    """Return the number of treated cities by the year in which they start."""
+    starts = panel.loc[panel["cohort"].notna()].drop_duplicates("city")["cohort"].astype(int)
+    return dict(sorted(starts.value_counts().items()))
+
+
+def placebo(
+    study: Study,
+    data: pd.DataFrame,
+    draws: int,
+    seed: int,
+    vcov: str = "published",
+    sizes: dict[int, int] | None = None,
+) -> Placebo:
+    """Re-estimate the benchmark with fake zones in never-treated cities.
+
+    Parameters
+    ----------
+    sizes : fake cities by start year; by default as many as the data have real ones.
+    """
+    table, column = study.benchmark
+    return estimate_placebo(
+        study.expand(study.table(table).column(column).formula),
+        data,
+        treatment=study.treatment,
+        city="city",
+        time=study.time,
+        sizes=sizes or cohort_sizes(data),
+        draws=draws,
+        seed=seed,
+        vcov=errors(study, vcov),
     )
 
 

@@ -330,6 +330,12 @@ def _parse(formula: str, data: pd.DataFrame) -> tuple[Formula, list[str], dict[s
         raise DeclarationError(f"formula '{formula}' cannot be read: {reason or 'syntax error'}") from None
     if len(parts) > 1 or not complete:
         raise DeclarationError(f"formula '{formula}': exactly one outcome and one set of regressors are expected")
+    if len(stages) == 2:
+        outcome, endogenous = ({str(v) for v in stage.lhs.required_variables} for stage in stages)
+        if endogenous & (outcome | {str(v) for v in stages[1].rhs.required_variables}):
+            raise DeclarationError(
+                f"formula '{formula}': the endogenous {', '.join(sorted(endogenous))} is also the outcome or an instrument"
+            )
     names = {str(v) for stage in stages for v in stage.required_variables}
     names -= {"i"} - set(data.columns)  # fixest's factor operator
 

@@ -9,9 +9,13 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 from matplotlib.figure import Figure
+from scipy import stats
 
 from pilotzones import policy
 from pilotzones.declare import Study
+from pilotzones.estimators.matching import Matching
+from pilotzones.estimators.mediation import Mediation
+from pilotzones.estimators.placebo import Placebo
 from pilotzones.estimators.regression import Regression
 from pilotzones.report import theme
 
@@ -154,4 +158,70 @@ def scorecard_plot(rows: pd.DataFrame) -> Figure:
     axes.set(xlabel="(re-estimated - printed) / printed standard error",
              ylabel="(re-estimated - printed) / Monte-Carlo sd")  # fmt: skip
     axes.legend(fontsize=8)
+    return figure
+
+
+def placebo_plot(fake: dict[str, Placebo], actual: float) -> Figure:
+    """Draw the t values of fake treatments, one panel per sample, beside the standard normal and the real t value."""
+    theme.apply()
+    figure, panels = plt.subplots(1, len(fake), figsize=(9, 3.4), sharex=True, sharey=True, squeeze=False)
+    grid = np.linspace(-5, 5, 201)
+    for axes, (label, placebo) in zip(panels[0], fake.items(), strict=True):
+        axes.hist(placebo.draws["t"], bins=30, density=True, color=theme.BLUE, alpha=0.6, label="fake zones")
+        axes.plot(grid, stats.norm.pdf(grid), color=theme.GREY, label="standard normal")
+        axes.axvline(actual, color=theme.RED, linestyle="--", label=f"real t = {actual:.2f}")
+        axes.set(title=label, xlabel="t value")
+    panels[0, 0].set(ylabel="density")
+    panels[0, 0].legend(fontsize=7)
+    return figure
+
+
+def overlap_plot(pairs: Matching) -> Figure:
+    """Draw the propensity scores of treated rows, of all controls and of matched controls."""
+    theme.apply()
+    used = pairs.score.index.isin(pairs.weights.index)
+    groups = {
+        "treated": (pairs.score[pairs.treated], theme.RED),
+        "controls": (pairs.score[~pairs.treated], theme.GREY),
+        "matched controls": (pairs.score[~pairs.treated & used], theme.BLUE),
+    }
+    figure, axes = plt.subplots(figsize=(7.5, 3.4))
+    for label, (score, colour) in groups.items():
+        label = f"{label} ({len(score):,} rows)"
+        bins = np.linspace(0, 1, 51).tolist()
+        axes.hist(score, bins=bins, density=True, histtype="step", color=colour, linewidth=1.5, label=label)
+    axes.set(xlabel="propensity score", ylabel="density", xlim=(0, float(pairs.score.max()) * 1.05))
+    axes.legend(fontsize=8)
+    return figure
+
+
+def sensitivity_plot(models: dict[str, Mediation]) -> Figure:
+    """Draw the indirect effect against the assumed correlation of the two equations' errors, one panel per mediator."""
+    theme.apply()
+    figure, panels = plt.subplots(1, len(models), figsize=(3.4 * len(models), 3.2), squeeze=False)
+    for axes, (label, model) in zip(panels[0], models.items(), strict=True):
+        band = model.sensitivity
+        axes.fill_between(band.index, band["low"], band["high"], color=theme.BLUE, alpha=0.25)
+        axes.plot(band.index, band["indirect"], color=theme.BLUE)
+        axes.axhline(0, color=theme.GREY, linewidth=0.8)
+        axes.axvline(model.rho_zero, color=theme.RED, linestyle="--", label=f"zero at {model.rho_zero:.3f}")
+        axes.set(title=label, xlabel="correlation of the errors")
+        axes.legend(fontsize=7)
+    panels[0, 0].set(ylabel="indirect effect")
+    return figure
+
+
+def band_plot(rows: pd.DataFrame, ylabel: str) -> Figure:
+    """Draw coefficients of distance bands with 95% intervals.
+
+    Parameters
+    ----------
+    rows : columns ``estimate``, ``low``, ``high``; the index gives each band's outer distance in km.
+    """
+    theme.apply()
+    figure, axes = plt.subplots(figsize=(7.5, 3.6))
+    spread = np.vstack([rows["estimate"] - rows["low"], rows["high"] - rows["estimate"]])
+    axes.axhline(0, color=theme.GREY, linewidth=0.8)
+    axes.errorbar(rows.index, rows["estimate"], yerr=spread, fmt="o", color=theme.BLUE, capsize=3)
+    axes.set(xlabel="distance to a zone in force, outer end of the band (km)", ylabel=ylabel)
     return figure

@@ -1,0 +1,171 @@
+"""The records behind a panel, and what the measures make of them.
+
+A study whose indices are computed from records has a module ``records.py`` in its folder, with
+
+- ``TABLES`` : the names of its tables of records;
+- ``INDICES`` : measure -> the panel's column that it gives;
+- ``OUTCOMES`` : measure -> the variable of the study's tables made from that column;
+- ``generate(panel, seed, firms)`` : the tables by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+
+from pilotzones import published, replicate
+from pilotzones.declare import Study
+from pilotzones.errors import DataError, ParameterError
+from pilotzones.measures import patents
+
+
+def module(study: Study) -> ModuleType | None:
+    """Return the study's ``records.py``; None when its panel is not computed from records."""
+    name = f"pilotzones.studies.{study.key}.records"
+    return import_module(name) if find_spec(name) else None
+
+
+def draw(study: Study, panel: pd.DataFrame, source: str, seed: int, firms: int) -> dict[str, pd.DataFrame]:
+    """Return the study's tables of records by name; none when it has no such records.
+
+    Raises
+    ------
+    ParameterError
+        If the panel is not synthetic, or has fewer firms.
+    DataError
+        If no records can be behind the panel.
+    """
+    records = module(study)
+    if records is None:
+        return {}
+    if source != "synthetic":
+        raise ParameterError(f"source = {source!r}: records are drawn for synthetic panels only")
+    tables: dict[str, pd.DataFrame] = records.generate(panel, seed, firms)
+    return tables
+
+
+def against_panel(panel: pd.DataFrame, measures: Mapping[str, tuple[pd.Series, str]]) -> pd.DataFrame:
+    """Compare measured values with the columns of the panel.
+
+    Parameters
+    ----------
+    measures : label -> measured values, indexed by columns of the panel (e.g. city and year), and the panel's column.
+
+    Returns
+    -------
+    One row per measure: the panel's rows that have both, the rows whose value was not measured, the greatest
+    difference in absolute value (unit of the column), and the column's standard deviation to judge it by.
+
+    Raises
+    ------
+    DataError
+        If no row has both.
+    """
+    rows = {}
+    for label, (values, column) in measures.items():
+        keys = pd.MultiIndex.from_frame(panel[[*values.index.names]])
+        known = panel[column].notna().to_numpy()
+        found = values.reindex(keys).to_numpy(float)
+        both = known & ~np.isnan(found)
+        if not both.any():
+            raise DataError(f"{label}: no row of the panel has both '{column}' and a measured value")
+        apart = np.abs(found - panel[column].to_numpy(float))[both]
+        rows[label] = {
+            "column": column,
+            "rows compared": int(both.sum()),
+            "without record": int((known & ~both).sum()),
+            "greatest difference": f"{apart.max():.1e}" if apart.max() else "0",
+            "sd": panel.loc[both, column].std(),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def effects(
+    study: Study, panel: pd.DataFrame, outcomes: Mapping[str, pd.Series], vcov: str, sample: str = ""
+) -> pd.DataFrame:
+    """Estimate the study's benchmark column with other outcomes.
+
+    Parameters
+    ----------
+    outcomes : label -> outcome, aligned with the panel; rows where it is missing are left out.
+    sample : rows kept, as a pandas query; by default those of the benchmark.
+
+    Returns
+    -------
+    One row per outcome: ``estimate``, ``se``, ``low``, ``high`` of the treatment, and ``rows``.
+    """
+    table, number = study.benchmark
+    column = study.table(table).column(number)
+    if sample:
+        column = replace(column, sample=sample)
+    rows = {}
+    for label, values in outcomes.items():
+        fit = replicate.column(study, column, panel.assign(_outcome=values), vcov, outcome="_outcome")
+        found = fit.coefficients.loc[study.treatment, ["estimate", "se", "low", "high"]]
+        rows[label] = {**found, "rows": fit.n_obs}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def transformations(
+    study: Study, panel: pd.DataFrame, counts: pd.Series, units: Sequence[float], vcov: str
+) -> pd.DataFrame:
+    r"""Estimate the benchmark on one count under each transformation and unit of measurement.
+
+    Parameters
+    ----------
+    counts : aligned with the panel, at least 0.
+    units : by which the count is multiplied, 1 first.
+
+    Returns
+    -------
+    Indexed by transformation and unit: as :func:`effects`, and ``predicted``: the estimate in the first unit plus
+    :math:`\ln a` times the effect on whether the count is positive, which is what Chen and Roth (2024) show a change
+    of the unit by the factor :math:`a` to do when counts are large.
+    """
+    tried = [(kind, unit) for kind in patents.TRANSFORMATIONS for unit in units]
+    outcomes = {f"{kind}|{unit:g}": patents.transform(counts, kind, unit) for kind, unit in tried}
+    table = effects(study, panel, outcomes, vcov)
+    table.index = pd.MultiIndex.from_tuples(tried, names=["transformation", "unit"])
+    margin = effects(study, panel, {"any": (counts > 0).astype(float)}, vcov).at["any", "estimate"]
+    first = table["estimate"].groupby(level="transformation").transform("first")
+    unit = table.index.get_level_values("unit").to_numpy(float)
+    moves = table.index.get_level_values("transformation") != "log of positives"
+    table["predicted"] = first + np.where(moves, np.log(unit / unit[0]) * margin, 0.0)
+    return table
+
+
+def used_in(study: Study, panel: pd.DataFrame, names: Sequence[str], vcov: str) -> pd.DataFrame:
+    """Estimate the columns whose outcome is one of ``names``, beside what the paper prints.
+
+    Of the columns with the study's main outcome only the benchmark.
+
+    Returns
+    -------
+    One row per column, ``T3 (3): quality``: printed estimate, spread and rows, and the same here.
+    """
+    rows = {}
+    printed = published.estimates(study.key).query("term == @study.treatment").set_index(["table", "column"])
+    sizes = published.columns(study.key).set_index(["table", "column"])["n_obs"]
+    for table in study.tables:
+        for column in table.columns:
+            name = column.formula.split("~")[0].strip()
+            cell = (table.id, column.id)
+            if name not in names or cell not in printed.index or (name == study.outcome and cell != study.benchmark):
+                continue
+            fit = replicate.column(study, column, panel, vcov)
+            paper, here = printed.loc[cell], fit.coefficients.loc[study.treatment]
+            rows[f"{table.id} ({column.id}): {name}"] = {
+                "printed": paper["estimate"],
+                f"printed {paper['spread_kind']}": paper["spread"],
+                "printed rows": int(sizes[cell]),
+                "here": here["estimate"],
+                "standard error": here["se"],
+                "rows": fit.n_obs,
+            }
+    return pd.DataFrame.from_dict(rows, orient="index")

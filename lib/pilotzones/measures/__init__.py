@@ -1,0 +1,1 @@
+"""Indices computed from records; each module knows its formula and no study."""

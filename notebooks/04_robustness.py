@@ -1,0 +1,177 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Robustness: other dates, outcomes, instruments and samples
+#
+# This page re-estimates the paper's robustness checks and asks of each: could it have failed? Run it with other
+# parameters from the project folder:
+#
+# ```bash
+# papermill notebooks/04_robustness.ipynb out.ipynb -p study innovation -p draws 2000
+# ```
+
+# %% tags=["parameters"]
+study: str = "innovation"  # paper to replicate, e.g. innovation
+source: str = "synthetic"  # synthetic, or licensed for your own exports in data/raw/<study>
+seed: int = 2023  # seed of the synthetic panel and of the placebo draws, 0 or larger
+vcov: str = "published"  # standard errors: published, iid, hetero, cluster_unit, cluster_city, cluster_province
+draws: int = 500  # fake roll-outs of the placebo test, 1 or more
+neighbours: int = 1  # controls per treated row in the matched sample, 1 or more
+
+# %% tags=["hide-input"]
+from IPython.display import display
+
+from pilotzones import ledger, panel, parameters, replicate, report, robustness, studies
+
+p = parameters.check("04_robustness", globals())
+declared = studies.load(p.study)
+data = panel.load(declared, p.source, p.seed)
+report.banner(declared, p.source, p.seed, p.vcov)
+
+# %% [markdown]
+# ## Question
+#
+# A robustness check re-estimates $\beta$ after one assumption has been exchanged for another. It is informative only
+# if the estimate would have come out differently had the first assumption been wrong. For each check below, ask which
+# mistake it would have found.
+
+# %% [markdown]
+# ## What the paper did
+
+# %% tags=["remove-input"]
+report.note(declared, "04_robustness", "specification")
+
+# %%
+tables = declared.section_tables("04_robustness")
+for table in tables:
+    display(report.specification(declared, table))
+
+# %% [markdown]
+# ## Result
+
+# %%
+for table in tables:
+    fits = {column.id: replicate.column(declared, column, data, p.vcov) for column in table.columns}
+    display(report.regression_table(declared, table, fits, p.vcov, p.source))
+
+# %% tags=["remove-input"]
+report.note(declared, "04_robustness", "reading")
+
+# %% [markdown] tags=["needs-placebo"]
+# ### Placebo: zones in cities that have none
+#
+# Draw as many never-treated cities as there are real pilot cities, give them the real starting years, and re-estimate
+# the benchmark. Repeated often, this gives the distribution of $t$ when there is nothing to find. The share of fake
+# $|t|$ at least as large as the real one, $(1 + \#\{|t_b| \ge |t|\})/(1 + B)$, is an exact p value if cities had been
+# drawn by lot.
+
+# %% tags=["needs-placebo"]
+benchmark = replicate.benchmark(declared, data, p.vcov)
+fake = robustness.placebos(declared, data, p.draws, p.seed, p.vcov)
+report.view(robustness.placebo_summary(fake, benchmark, declared.treatment),
+            f"Placebo with {p.draws} draws, with and without the truly treated units ({p.source} data)")  # fmt: skip
+
+# %% tags=["needs-placebo"]
+actual = benchmark.coefficients.at[declared.treatment, "t"]
+report.show(
+    report.figures.placebo_plot(fake, actual),
+    name="fig-placebo",
+    alt="Histograms of the t values of fake pilot zones, with the standard normal density and the real t value.",
+    caption=f"t values of {p.draws} fake roll-outs ({p.source} data, standard errors: {p.vcov}): with the truly "
+    "treated units in the sample, as in the paper, and without them. Line: the real t value.",
+)
+
+# %% tags=["remove-input", "needs-placebo"]
+report.note(declared, "04_robustness", "placebo")
+
+# %% [markdown] tags=["needs-instruments"]
+# ### Instruments
+#
+# Two-stage least squares uses only the variation in treatment that the instruments $z$ predict. That needs relevance
+# ($z$ moves the treatment), which can be tested, and exclusion ($z$ moves the outcome through nothing else), which
+# cannot; with two instruments one can only ask whether they contradict each other (Hansen's J).
+
+# %% tags=["needs-instruments"]
+instrumented = robustness.instrumented(tables)
+tests = replicate.identification(declared, instrumented, data, "hetero")
+report.view(tests.tests[["statistic", "p", "errors", "null"]], f"Tests of the instruments ({p.source} data)")
+
+# %% tags=["needs-instruments"]
+report.view(robustness.strength(declared, instrumented, data),
+            f"Strength of the instruments under each standard error ({p.source} data)")  # fmt: skip
+
+# %% tags=["needs-instruments"]
+report.view(tests.stock_yogo, "Stock and Yogo's critical values for these instruments (Cragg-Donald F)", digits=2)
+
+# %% tags=["remove-input", "needs-instruments"]
+report.note(declared, "04_robustness", "instruments")
+
+# %% [markdown] tags=["needs-matching"]
+# ### Matching
+#
+# The propensity score $e(x) = P(D = 1 \mid x)$ summarises how similar two rows are. Matching keeps the rows that have a
+# counterpart and runs the benchmark on them. Look at three things: do the scores overlap, are the covariates balanced
+# afterwards, and does the answer depend on choices that the paper does not state?
+
+# %% tags=["needs-matching"]
+matching_column = robustness.matching_column(tables)
+pairs = replicate.matched(declared, matching_column, data, neighbours=p.neighbours)
+report.view(pairs.model, f"Propensity model (logit), pseudo R2 = {pairs.pseudo_r2:.3f} ({p.source} data)")
+
+# %% tags=["needs-matching"]
+report.show(
+    report.figures.overlap_plot(pairs),
+    name="fig-overlap",
+    alt="Histograms of the propensity score of treated rows, of control rows, and of matched control rows.",
+    caption=f"Overlap of the propensity score ({p.source} data): treated rows, all controls and matched controls.",
+)
+
+# %% tags=["needs-matching"]
+balance = robustness.balance(matching_column, data, pairs)
+report.view(balance, f"Balance before and after matching ({p.source} data)")
+
+# %% tags=["needs-matching"]
+report.view(robustness.matching_choices(declared, matching_column, data, p.vcov),
+            f"The same column under choices the paper leaves open ({p.source} data)")  # fmt: skip
+
+# %% tags=["remove-input", "needs-matching"]
+report.note(declared, "04_robustness", "matching")
+
+# %% [markdown]
+# ## What can go wrong
+
+# %% tags=["remove-input"]
+report.note(declared, "04_robustness", "threats")
+
+# %% [markdown]
+# ### Which reading fits a number that contradicts the paper?
+#
+# For a cell marked as inconsistent, the finder re-estimates it under every defensible reading of rows, effects,
+# singletons and errors and lists the closest. A close reading is a hypothesis, not a proof.
+
+# %%
+report.view(robustness.closest_readings(declared, tables, data),
+            f"Closest readings of the inconsistent cells of this page ({p.source} data)")  # fmt: skip
+
+# %% [markdown]
+# ## Where paper and page differ
+
+# %% tags=["hide-input"]
+rows = ledger.build(declared, data, p.source, p.seed, p.vcov, section="04_robustness")
+report.ledger_table(rows, f"Ledger rows of this page ({p.source} data)")
+
+# %% tags=["remove-input"]
+report.note(declared, "04_robustness", "differences")
+
+# %% [markdown]
+# ## Try it
+#
+# - `-p vcov cluster_city`: what happens to the placebo's p value, which needs no standard error to be right?
+# - `-p neighbours 3`: more controls per treated row. What happens to overlap and balance?
+# - `-p draws 5000`: how precise is a randomisation p value from 500 draws?

@@ -1,0 +1,127 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Mechanisms: through what, and how would one know?
+#
+# This page re-estimates the paper's two-step mediation, gives the indirect effect the interval it lacks, and asks how
+# much of it survives if the mediator is not as good as random. Run it with other parameters from the project folder:
+#
+# ```bash
+# papermill notebooks/06_mechanisms.ipynb out.ipynb -p study innovation -p draws 5000
+# ```
+
+# %% tags=["parameters"]
+study: str = "innovation"  # paper to replicate, e.g. innovation
+source: str = "synthetic"  # synthetic, or licensed for your own exports in data/raw/<study>
+seed: int = 2023  # seed of the synthetic panel and of the bootstrap, 0 or larger
+vcov: str = "published"  # standard errors: published, iid, hetero, cluster_unit, cluster_city, cluster_province
+draws: int = 1000  # bootstrap samples of cities, 100 or more
+
+# %% tags=["hide-input"]
+from IPython.display import display
+
+from pilotzones import ledger, mechanisms, panel, parameters, replicate, report, studies
+
+p = parameters.check("06_mechanisms", globals())
+declared = studies.load(p.study)
+data = panel.load(declared, p.source, p.seed)
+report.banner(declared, p.source, p.seed, p.vcov)
+
+# %% [markdown]
+# ## Question
+#
+# How much of the effect of the reform $D$ on the outcome $Y$ runs through a mediator $M$?
+#
+# $$ M_{it} = a D_{it} + x_{it}'d_1 + \alpha_i + \lambda_{rt} + e_{it}, \qquad
+#    Y_{it} = c D_{it} + b M_{it} + x_{it}'d_2 + \alpha_i + \lambda_{rt} + v_{it} $$
+#
+# The indirect effect is the product $ab$, the direct effect $c$, the total $ab + c$. Two significant regressions are
+# not yet an indirect effect: $ab$ has an uncertainty of its own, and it is causal only if, given the treatment,
+# nothing unobserved moves both $M$ and $Y$ (sequential ignorability; Imai, Keele and Yamamoto 2010).
+
+# %% [markdown]
+# ## What the paper did
+
+# %% tags=["remove-input"]
+report.note(declared, "06_mechanisms", "specification")
+
+# %%
+tables = declared.section_tables("06_mechanisms")
+for table in tables:
+    display(report.specification(declared, table))
+
+# %% [markdown]
+# ## Result
+
+# %%
+for table in tables:
+    fits = {column.id: replicate.column(declared, column, data, p.vcov) for column in table.columns}
+    display(report.regression_table(declared, table, fits, p.vcov, p.source))
+
+# %% tags=["remove-input"]
+report.note(declared, "06_mechanisms", "reading")
+
+# %% [markdown] tags=["needs-mediators"]
+# ### The indirect effects, with intervals
+#
+# The bootstrap draws whole cities, because treatment is decided by city; the Monte-Carlo interval draws $a$ and $b$
+# from their estimated distributions; Sobel's uses the normal approximation and is shown for comparison.
+
+# %% tags=["needs-mediators"]
+found = mechanisms.models(declared, data, p.draws, p.seed)
+effects = mechanisms.indirect_effects(declared, found)
+report.view(effects, f"Indirect effects, 95% intervals, {p.draws} samples of cities ({p.source} data)", digits=4)
+
+# %% tags=["remove-input", "needs-mediators"]
+report.note(declared, "06_mechanisms", "indirect")
+
+# %% [markdown] tags=["needs-mediators"]
+# ## How to read it: the fall of the coefficient
+#
+# Papers often compare the treatment coefficient with and without the mediator. On the same rows the fall equals $ab$
+# exactly. Between different samples it also contains what the dropped rows do.
+
+# %% tags=["needs-mediators"]
+report.view(mechanisms.fall_of_the_coefficient(declared, found, data),
+            f"Treatment coefficient with and without each mediator ({p.source} data)", digits=4)  # fmt: skip
+
+# %% [markdown] tags=["needs-mediators"]
+# ## What can go wrong: the mediator is not random
+#
+# Let $\rho$ be the correlation of the errors $e$ and $v$. Sequential ignorability says $\rho = 0$; nothing in the data
+# can test it. The figure shows what the indirect effect would be for other values. If a small $\rho$ makes it vanish,
+# the mechanism is fragile.
+
+# %% tags=["needs-mediators"]
+report.show(
+    report.figures.sensitivity_plot(found),
+    name="fig-sensitivity",
+    alt="Indirect effect as a function of the correlation of the errors, one panel per mediator, each crossing zero.",
+    caption=f"Indirect effect by the assumed correlation of the two equations' errors ({p.source} data), with the 95% "
+    "band of the city bootstrap. Dashed: the correlation at which it vanishes.",
+)
+
+# %% tags=["remove-input", "needs-mediators"]
+report.note(declared, "06_mechanisms", "threats")
+
+# %% [markdown]
+# ## Where paper and page differ
+
+# %% tags=["hide-input"]
+rows = ledger.build(declared, data, p.source, p.seed, p.vcov, section="06_mechanisms")
+report.ledger_table(rows, f"Ledger rows of this page ({p.source} data)")
+
+# %% tags=["remove-input"]
+report.note(declared, "06_mechanisms", "differences")
+
+# %% [markdown]
+# ## Try it
+#
+# - `-p draws 200` and `-p draws 5000`: how much does the bootstrap interval depend on the number of samples?
+# - `-p vcov cluster_city`: which of the mediator equations keep their stars?
