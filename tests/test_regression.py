@@ -446,8 +446,8 @@ def test_two_stage_least_squares_recovers_what_least_squares_misses() -> None:
         ("y ~ x | firm | fixed ~ w", {}, ["the endogenous 'fixed'"]),
         ("y ~ x | firm | w ~ fixed", {}, ["all instruments"]),
         ("y ~ x | firm | w ~ x2", {}, ["all instruments"]),
-        ("y ~ x | firm | y ~ w", {}, ["the endogenous y", "outcome"]),
-        ("y ~ x | firm | w ~ w + x2", {}, ["the endogenous w", "instrument"]),
+        ("y ~ x | firm | y ~ w", {}, ["'y' is both the outcome"]),
+        ("y ~ x | firm | w ~ w + x2", {}, ["the endogenous 'w'", "own instruments"]),
         ("text ~ x", {}, ["numeric"]),
     ],
 )

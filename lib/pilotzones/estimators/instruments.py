@@ -254,15 +254,11 @@ def identification(
         raise DeclarationError(f"level = {level}: expected a confidence level between 0 and 1")
     if vcov.startswith("cluster:") and "+" in vcov:
         raise DeclarationError(f"vcov = '{vcov}': tests of instruments are defined for one cluster variable")
-    outcome, exogenous = (side.strip() for side in parts[0].split("~", 1))
+    exogenous = parts[0].split("~", 1)[1].strip()
     endogenous, excluded = (side.strip() for side in parts[-1].split("~", 1))
-    if endogenous == outcome:
-        raise DeclarationError(f"{where}: '{endogenous}' is both the outcome and the endogenous variable")
 
     second = regress(formula, data, vcov, singletons=singletons)
     model = second._fit.model
-    if endogenous in model._coefnames_z:
-        raise DeclarationError(f"{where}: the endogenous '{endogenous}' is among its own instruments")
     instruments = tuple(str(c) for c in model._coefnames_z if c not in model._coefnames)
     if lost := [str(c) for c in model._collin_vars_z if c not in model._collin_vars]:
         raise DeclarationError(f"{where}: instrument {', '.join(lost)} collinear with the others, given the regressors")

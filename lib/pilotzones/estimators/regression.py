@@ -332,10 +332,11 @@ def _parse(formula: str, data: pd.DataFrame) -> tuple[Formula, list[str], dict[s
         raise DeclarationError(f"formula '{formula}': exactly one outcome and one set of regressors are expected")
     if len(stages) == 2:
         outcome, endogenous = ({str(v) for v in stage.lhs.required_variables} for stage in stages)
-        if endogenous & (outcome | {str(v) for v in stages[1].rhs.required_variables}):
-            raise DeclarationError(
-                f"formula '{formula}': the endogenous {', '.join(sorted(endogenous))} is also the outcome or an instrument"
-            )
+        name = ", ".join(sorted(endogenous))
+        if endogenous & outcome:
+            raise DeclarationError(f"formula '{formula}': '{name}' is both the outcome and the endogenous variable")
+        if endogenous & {str(v) for v in stages[1].rhs.required_variables}:
+            raise DeclarationError(f"formula '{formula}': the endogenous '{name}' is among its own instruments")
     names = {str(v) for stage in stages for v in stage.required_variables}
     names -= {"i"} - set(data.columns)  # fixest's factor operator
 
