@@ -80,13 +80,13 @@ if "patents" in raw:
 if "patents" in raw:
     symbols = patents.symbols(raw["patents"])
     display(report.view(symbols.head(7).astype(str).set_index("firm"),
-                        f"2. One row per symbol, with its main group ({behind})"))  # fmt: skip
+                        f"2. One row per symbol, with its main group ({behind})"))
 
 # %% tags=["needs-patents"]
 if "patents" in raw:
     groups = patents.groups_per_patent(raw["patents"])
     display(report.view(groups.value_counts().sort_index().to_frame("patents").T,
-                        f"3. Patents by the number of main groups they cover ({behind})"))  # fmt: skip
+                        f"3. Patents by the number of main groups they cover ({behind})"))
 
 # %% tags=["needs-patents"]
 if "patents" in raw:
@@ -95,7 +95,7 @@ if "patents" in raw:
     found = {name: (values, records.INDICES[name]) for name, values in [("count", count), ("breadth", breadth)]}
     display(report.view(measured.against_panel(drawn, found),
                         f"4. Measured against the panel's columns, firms with records ({behind})",
-                        "A firm and year without a record has no patent; the panel has a zero there."))  # fmt: skip
+                        "A firm and year without a record has no patent; the panel has a zero there."))
 
 # %% [markdown] tags=["needs-patents"]
 # Breadth adds up over patents, so it grows with their number. A measure per patent does not: the *width*, one minus the
@@ -173,7 +173,7 @@ if "partners" in raw:
     names = {**policy.cities().set_index("adcode")["city_en"], records.ELSEWHERE: "cities without listed firms"}
     steps = shares.join(spill).xs(year, level="year").nlargest(6, "import_share").rename(index=names)
     display(report.view(steps, f"4. City shares, and what each city gains in {year} ({behind})",
-                        "spill_im, spill_ex: million yuan; spill: the log of their sum."))  # fmt: skip
+                        "spill_im, spill_ex: million yuan; spill: the log of their sum."))
 
 # %% tags=["needs-partners"]
 if "partners" in raw:
@@ -197,7 +197,7 @@ if "employment" in raw:
     jobs = raw["employment"].query("city == @code and year == @year").set_index("sector")[["persons"]]
     jobs["producer service"] = jobs.index.isin(records.SERVICES)
     display(report.view(jobs.sort_values("producer service", ascending=False, kind="stable"),
-                        f"1. Employment by sector in {name}, {year} ({behind})"))  # fmt: skip
+                        f"1. Employment by sector in {name}, {year} ({behind})"))
 
 # %% tags=["needs-employment"]
 if "employment" in raw:
@@ -205,7 +205,7 @@ if "employment" in raw:
 
     conv = integration(raw["employment"], records.SERVICES, carry=records.CARRY)
     display(report.view(conv.loc[code], f"2. {name} by year, persons and share ({behind})",
-                        "carried: the value of another year is taken over."))  # fmt: skip
+                        "carried: the value of another year is taken over."))
 
 # %% tags=["needs-employment"]
 if "employment" in raw:
@@ -221,7 +221,7 @@ if "employment" in raw:
 if "employment" in raw:
     found = {"integration": (conv["share"], records.INDICES["integration"])}
     display(report.view(measured.against_panel(data, found), f"3. Measured against the panel's column ({behind})",
-                        "Persons are whole numbers, hence the small difference."))  # fmt: skip
+                        "Persons are whole numbers, hence the small difference."))
 
 # %% tags=["remove-input", "needs-employment"]
 report.note(declared, "02_index_measurement", "integration")
@@ -244,7 +244,7 @@ if "patents" in raw:
     counts = data[records.INDICES["count"]]
     table = measured.transformations(declared, data, counts, [1, 10, 100], p.vcov)
     display(report.view(table, f"The benchmark under each scale of the outcome ({p.source} data, errors: {p.vcov})",
-                        "predicted: first unit plus ln(a) times the effect on having any patent."))  # fmt: skip
+                        "predicted: first unit plus ln(a) times the effect on having any patent."))
 
 # %% tags=["needs-patents"]
 if "patents" in raw:
@@ -265,7 +265,7 @@ if "patents" in raw:
         "ln(1 + patents), the paper's": patents.transform(counts, "log1p"),
     }
     display(report.view(measured.effects(declared, data, parts, p.vcov),
-                        f"The two margins behind ln(1 + patents) ({p.source} data, errors: {p.vcov})"))  # fmt: skip
+                        f"The two margins behind ln(1 + patents) ({p.source} data, errors: {p.vcov})"))
 
 # %% tags=["remove-input", "needs-patents"]
 report.note(declared, "02_index_measurement", "transformation")
@@ -296,7 +296,7 @@ if "patents" in raw:
         f"mean width, {p.firms} drawn firms": width.reindex(per_year).set_axis(data.index),
     }
     display(report.view(measured.effects(declared, data, parts, p.vcov),
-                        f"Effect on breadth and on its parts ({p.source} data, errors: {p.vcov})"))  # fmt: skip
+                        f"Effect on breadth and on its parts ({p.source} data, errors: {p.vcov})"))
 
 # %% [markdown] tags=["needs-partners"]
 # **Is the spillover more than the city's share in trade?** The pools are the same for all cities, so time effects
@@ -310,7 +310,7 @@ if "partners" in raw:
     parts = {"spillover index": index, "ln(mean share in imports and exports)": share}
     display(report.view(measured.effects(declared, data, parts, p.vcov),
                         f"Effect on the spillover and on the trade share in it ({behind}, errors: {p.vcov})",
-                        "Same rows in both."))  # fmt: skip
+                        "Same rows in both."))
 
 # %% [markdown] tags=["needs-employment"]
 # **What does a year taken over from another do?** It adds rows that hold no news. The same regression with and without
@@ -322,7 +322,7 @@ if "employment" in raw:
     without = values.where(~data["year"].isin(records.CARRY))
     parts = {"all years": values, f"without {', '.join(map(str, records.CARRY))}": without}
     display(report.view(measured.effects(declared, data, parts, p.vcov),
-                        f"Effect on integration ({p.source} data, errors: {p.vcov})"))  # fmt: skip
+                        f"Effect on integration ({p.source} data, errors: {p.vcov})"))
 
 # %% [markdown]
 # ## Where paper and page differ

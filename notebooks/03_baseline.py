@@ -130,7 +130,7 @@ paths = {
     f"as in the paper (base: year {', '.join(map(str, figure.base))} and rows outside the window)":
         replicate.event_study(declared, figure, data, p.vcov),
     f"standard (base: year {p.base}, ends binned)": replicate.event_study(declared, standard, data, p.vcov),
-}  # fmt: skip
+}
 report.show(
     report.figures.event_plot(paths, truth.by_event_time(data), ylabel=f"effect on {declared.outcome} ({unit})"),
     name="fig-event-study",

@@ -75,7 +75,7 @@ report.note(declared, "04_robustness", "reading")
 benchmark = replicate.benchmark(declared, data, p.vcov)
 fake = robustness.placebos(declared, data, p.draws, p.seed, p.vcov)
 report.view(robustness.placebo_summary(fake, benchmark, declared.treatment),
-            f"Placebo with {p.draws} draws, with and without the truly treated units ({p.source} data)")  # fmt: skip
+            f"Placebo with {p.draws} draws, with and without the truly treated units ({p.source} data)")
 
 # %% tags=["needs-placebo"]
 actual = benchmark.coefficients.at[declared.treatment, "t"]
@@ -104,7 +104,7 @@ report.view(tests.tests[["statistic", "p", "errors", "null"]], f"Tests of the in
 
 # %% tags=["needs-instruments"]
 report.view(robustness.strength(declared, instrumented, data),
-            f"Strength of the instruments under each standard error ({p.source} data)")  # fmt: skip
+            f"Strength of the instruments under each standard error ({p.source} data)")
 
 # %% tags=["needs-instruments"]
 report.view(tests.stock_yogo, "Stock and Yogo's critical values for these instruments (Cragg-Donald F)", digits=2)
@@ -138,7 +138,7 @@ report.view(balance, f"Balance before and after matching ({p.source} data)")
 
 # %% tags=["needs-matching"]
 report.view(robustness.matching_choices(declared, matching_column, data, p.vcov),
-            f"The same column under choices the paper leaves open ({p.source} data)")  # fmt: skip
+            f"The same column under choices the paper leaves open ({p.source} data)")
 
 # %% tags=["remove-input", "needs-matching"]
 report.note(declared, "04_robustness", "matching")
@@ -157,7 +157,7 @@ report.note(declared, "04_robustness", "threats")
 
 # %%
 report.view(robustness.closest_readings(declared, tables, data),
-            f"Closest readings of the inconsistent cells of this page ({p.source} data)")  # fmt: skip
+            f"Closest readings of the inconsistent cells of this page ({p.source} data)")
 
 # %% [markdown]
 # ## Where paper and page differ

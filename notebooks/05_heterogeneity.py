@@ -38,8 +38,9 @@ report.banner(declared, p.source, p.seed, p.vcov)
 #
 # Is the effect larger in group $a$ than in group $b$? The question is about a difference,
 #
-# $$ \beta_a - \beta_b, \qquad \text{with standard error} \quad \sqrt{s_a^2 + s_b^2} \quad
-#    \text{if the two estimates are independent}. $$
+# $$ \beta_a - \beta_b, \qquad \text{with standard error} \quad \sqrt{s_a^2 + s_b^2} $$
+#
+# if the two estimates are independent.
 #
 # "Significant in one group, not in the other" does not answer it: an estimate of 0.06 can be significant and one of
 # 0.05 not, while their difference is far from it (Gelman and Stern 2006).
@@ -85,7 +86,7 @@ report.note(declared, "05_heterogeneity", "reading")
 
 # %%
 report.view(heterogeneity.differences(declared, tables, data, p.vcov, p.draws, p.seed),
-            f"Differences between groups ({p.source} data, {p.draws} permutations)")  # fmt: skip
+            f"Differences between groups ({p.source} data, {p.draws} permutations)")
 
 # %% tags=["remove-input"]
 report.note(declared, "05_heterogeneity", "tests")
@@ -105,7 +106,7 @@ report.view(groups, f"Subsample estimates, printed values and estimands ({p.sour
 
 # %%
 report.view(heterogeneity.split_by_outcome(declared, data, p.vcov),
-            f"The benchmark in halves of the sample, cut in three ways ({p.source} data)")  # fmt: skip
+            f"The benchmark in halves of the sample, cut in three ways ({p.source} data)")
 
 # %% tags=["remove-input"]
 report.note(declared, "05_heterogeneity", "threats")

@@ -38,8 +38,12 @@ report.banner(declared, p.source, p.seed, p.vcov)
 #
 # How much of the effect of the reform $D$ on the outcome $Y$ runs through a mediator $M$?
 #
-# $$ M_{it} = a D_{it} + x_{it}'d_1 + \alpha_i + \lambda_{rt} + e_{it}, \qquad
-#    Y_{it} = c D_{it} + b M_{it} + x_{it}'d_2 + \alpha_i + \lambda_{rt} + v_{it} $$
+# $$
+# \begin{aligned}
+# M_{it} &= a D_{it} + x_{it}'d_1 + \alpha_i + \lambda_{rt} + e_{it}, \\
+# Y_{it} &= c D_{it} + b M_{it} + x_{it}'d_2 + \alpha_i + \lambda_{rt} + v_{it}
+# \end{aligned}
+# $$
 #
 # The indirect effect is the product $ab$, the direct effect $c$, the total $ab + c$. Two significant regressions are
 # not yet an indirect effect: $ab$ has an uncertainty of its own, and it is causal only if, given the treatment,
@@ -89,7 +93,7 @@ report.note(declared, "06_mechanisms", "indirect")
 
 # %% tags=["needs-mediators"]
 report.view(mechanisms.fall_of_the_coefficient(declared, found, data),
-            f"Treatment coefficient with and without each mediator ({p.source} data)", digits=4)  # fmt: skip
+            f"Treatment coefficient with and without each mediator ({p.source} data)", digits=4)
 
 # %% [markdown] tags=["needs-mediators"]
 # ## What can go wrong: the mediator is not random

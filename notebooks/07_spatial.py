@@ -113,7 +113,7 @@ report.note(declared, "07_spatial", "errors")
 
 # %%
 report.view(space.spillover_bias(declared, data, (0.0, 0.05, 0.10, 0.20), p.radius),
-            f"The benchmark with a spillover up to {p.radius} km ({p.source} data, spillover added)")  # fmt: skip
+            f"The benchmark with a spillover up to {p.radius} km ({p.source} data, spillover added)")
 
 # %% tags=["remove-input"]
 report.note(declared, "07_spatial", "threats")

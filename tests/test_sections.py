@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 
-from pilotzones import discrepancy, heterogeneity, mechanisms, panel, replicate, robustness, space, studies, truth
+from pilotzones import (
+    discrepancy,
+    heterogeneity,
+    mechanisms,
+    notebooks,
+    panel,
+    replicate,
+    robustness,
+    space,
+    studies,
+    truth,
+)
 from pilotzones.declare import Column, Study
 from pilotzones.errors import ParameterError
 
@@ -139,3 +151,14 @@ def test_columns_know_what_cuts_their_sample() -> None:
     assert Column("1", "y ~ x", sample="batch not in [3, 4]").group == ""
     assert Column("1", "y ~ x | firm | d ~ z").instrumented
     assert not Column("1", "y ~ x | firm").instrumented
+
+
+def test_cells_that_a_study_has_no_use_for_are_dropped() -> None:
+    notebook = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_code_cell("1", metadata={"tags": tags})
+            for tags in ([], ["needs-matching"], ["hide-input", "needs-light"], ["needs-patents"])
+        ]
+    )
+    notebooks.fit_to(notebook, "innovation")
+    assert [cell.metadata.get("tags", []) for cell in notebook.cells] == [[], ["needs-matching"], ["needs-patents"]]

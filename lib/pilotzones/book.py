@@ -163,7 +163,7 @@ def run(page: Page, why: str) -> dict[str, Any]:
     """
     import nbformat
 
-    from pilotzones import finishing, notebooks, studies, trace
+    from pilotzones import finishing, notebooks, trace
 
     started = time.perf_counter()
     unfinished = page.file(LOGS, ".ipynb")
@@ -176,7 +176,7 @@ def run(page: Page, why: str) -> dict[str, Any]:
     logger.info("%s: %s", page, why)
     try:
         notebook = notebooks.read(page.section)
-        notebooks.fit_to(notebook, studies.load(page.study))
+        notebooks.fit_to(notebook, page.study)
         first, last = (
             nbformat.v4.new_code_cell(f"from pilotzones import trace as _trace\n_trace.{call}()", id=f"trace-{call}")
             for call in ("start", "emit")

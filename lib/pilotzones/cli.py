@@ -78,12 +78,12 @@ def _panel(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     import yaml
 
-    from pilotzones import notebooks, parameters, studies
+    from pilotzones import notebooks, parameters
 
     notebook = notebooks.read(options.section)
     values = {name: yaml.safe_load(text) for name, text in options.parameter}
     checked = parameters.validate(options.section, values)
-    notebooks.fit_to(notebook, studies.load(checked.study))
+    notebooks.fit_to(notebook, checked.study)
     if options.output.suffix != ".ipynb":
         raise ParameterError(f"output = '{options.output}': expected a name that ends in .ipynb")
     notebooks.execute(notebook, values, options.output.absolute(), progress_bar=True)

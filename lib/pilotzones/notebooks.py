@@ -18,7 +18,6 @@ from jupyter_client.kernelspec import KernelSpec
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
-from pilotzones.declare import Study
 from pilotzones.errors import ParameterError, PilotZonesError
 from pilotzones.io import write_atomically
 from pilotzones.paths import NOTEBOOKS, ROOT
@@ -58,20 +57,23 @@ def read(section: str) -> NotebookNode:
     return notebook
 
 
-def fit_to(notebook: NotebookNode, study: Study) -> None:
+def fit_to(notebook: NotebookNode, key: str) -> None:
     """Drop the cells that a study has no use for: those tagged ``needs-<feature>`` without that feature.
 
     Features are those of the declaration (:attr:`pilotzones.declare.Study.features`) and the study's tables of records.
     """
-    from pilotzones import measured
 
-    records = measured.module(study)
-    has = study.features | set(records.TABLES if records else ())
-    notebook.cells = [
-        cell
-        for cell in notebook.cells
-        if all(tag.removeprefix("needs-") in has for tag in cell.metadata.get("tags", []) if tag.startswith("needs-"))
-    ]
+    def needs(cell: NotebookNode) -> set[str]:
+        tags = cell.metadata.get("tags", [])
+        return {tag.removeprefix("needs-") for tag in tags if tag.startswith("needs-")}
+
+    if any(map(needs, notebook.cells)):
+        from pilotzones import measured, studies
+
+        study = studies.load(key)
+        records = measured.module(study)
+        has = study.features | set(records.TABLES if records else ())
+        notebook.cells = [cell for cell in notebook.cells if needs(cell) <= has]
 
 
 def name_cells(notebook: NotebookNode) -> None:
