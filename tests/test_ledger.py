@@ -115,7 +115,7 @@ def test_r2_is_judged_in_absolute_terms(replicated: float, verdict: str) -> None
 
 @pytest.mark.parametrize("key", studies.keys())
 def test_every_declared_inconsistency_names_a_printed_number(key: str) -> None:
-    printed = ledger._printed(key, {}, {}, pd.DataFrame())
+    printed = ledger._printed(key, {}, {}, pd.DataFrame(), {}, {}, ())
     for problem in studies.load(key).inconsistencies:
         hit = printed[(printed["table"] == problem.table) & (printed["column"] == problem.column)]
         assert problem.statistic in {"", *hit["statistic"]}
