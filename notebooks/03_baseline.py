@@ -29,7 +29,7 @@ base: int = -1  # event year that the standard event study compares with
 # %% tags=["hide-input"]
 from dataclasses import replace
 
-from pilotzones import ledger, panel, parameters, replicate, report, studies, truth
+from pilotzones import discrepancy, ledger, panel, parameters, replicate, report, studies, truth
 
 p = parameters.check("03_baseline", globals())
 declared = studies.load(p.study)
@@ -139,6 +139,10 @@ report.show(
     caption=f"Dynamic effect with 95% intervals ({p.source} data, standard errors: {p.vcov}), with the paper's dummies "
     "and with a standard base year. Black marks, where the truth is known: mean effect by years of treatment.",
 )
+
+# %%
+report.view(discrepancy.bases(declared, figure, data, p.vcov),
+            f"The event study under every base before the reform, by event year ({p.source} data)")
 
 # %% tags=["remove-input"]
 report.note(declared, "03_baseline", "event_study")

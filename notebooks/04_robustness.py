@@ -137,8 +137,9 @@ balance = robustness.balance(matching_column, data, pairs)
 report.view(balance, f"Balance before and after matching ({p.source} data)")
 
 # %% tags=["needs-matching"]
-report.view(robustness.matching_choices(declared, matching_column, data, p.vcov),
-            f"The same column under choices the paper leaves open ({p.source} data)")
+matched_table = next(table for table in tables if matching_column in table.columns)
+report.view(robustness.matching_choices(declared, matched_table, matching_column, data),
+            f"The same column under choices the paper leaves open, iid errors ({p.source} data)")
 
 # %% tags=["remove-input", "needs-matching"]
 report.note(declared, "04_robustness", "matching")

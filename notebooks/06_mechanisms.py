@@ -26,7 +26,7 @@ draws: int = 1000  # bootstrap samples of cities, 100 or more
 # %% tags=["hide-input"]
 from IPython.display import display
 
-from pilotzones import ledger, mechanisms, panel, parameters, replicate, report, studies
+from pilotzones import ledger, mechanisms, panel, parameters, replicate, report, robustness, studies
 
 p = parameters.check("06_mechanisms", globals())
 declared = studies.load(p.study)
@@ -113,6 +113,13 @@ report.show(
 
 # %% tags=["remove-input", "needs-mediators"]
 report.note(declared, "06_mechanisms", "threats")
+
+# %% [markdown]
+# ### Which reading fits a number that contradicts the paper?
+
+# %%
+report.view(robustness.closest_readings(declared, tables, data),
+            f"Closest readings of the inconsistent cells of this page ({p.source} data)")
 
 # %% [markdown]
 # ## Where paper and page differ

@@ -57,6 +57,24 @@ def test_the_finder_refuses_what_is_not_printed(study: Study, data: pd.DataFrame
         discrepancy.readings(study, "T2", "3", data, statistic, term)
 
 
+def test_a_lead_beside_the_treatment_is_a_reading_of_the_placebo_date(study: Study, data: pd.DataFrame) -> None:
+    found = discrepancy.readings(study, "T3", "1", data, "se", "treat_post_lead1")
+    assert set(found["regressors"]) == {"as declared", "beside the treatment"}
+
+
+def test_matching_variants_are_readings_of_a_matched_column(study: Study, data: pd.DataFrame) -> None:
+    found = discrepancy.readings(study, "T4", "3", data, "n_obs")
+    assert found["sample"].str.contains("without replacement").any()
+    assert found["sample"].str.startswith("ever-treated").any()
+
+
+def test_a_base_year_is_zero_in_its_own_reading(study: Study, data: pd.DataFrame) -> None:
+    table = discrepancy.bases(study, study.figures[0], data, "iid")
+    assert all(table.at[year, f"base {year}, ends binned"] == 0 for year in range(-4, 0))
+    shift = table["base -1, ends binned"] - table["base -2, ends binned"]
+    assert np.ptp(shift) < 1e-8
+
+
 def test_splitting_by_the_outcome_hides_a_known_effect_and_a_predetermined_split_does_not(
     study: Study, data: pd.DataFrame
 ) -> None:
@@ -111,8 +129,8 @@ def test_the_declared_matching_is_among_the_choices(study: Study, data: pd.DataF
     column = robustness.matching_column(study.section_tables("04_robustness"))
     assert column is not None
     declared = replicate.column(study, column, data)
-    choices = robustness.matching_choices(study, column, data, "published")
-    own = choices.loc["nearest control, with replacement; rows count once"]
+    choices = robustness.matching_choices(study, study.table("T4"), column, data)
+    own = choices.loc["nearest control, with replacement; once"]
     assert own["estimate"] == declared.coefficients.at["treat_post", "estimate"]
     assert own["observations"] == declared.n_obs
 

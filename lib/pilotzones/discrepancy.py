@@ -9,15 +9,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import pandas as pd
 
 from pilotzones import published, replicate
-from pilotzones.declare import Column, Study, Table
+from pilotzones.declare import Column, EventStudy, Study, Table
 from pilotzones.errors import ParameterError, PilotZonesError
+from pilotzones.estimators import matching
 from pilotzones.estimators.regression import Regression
 
 STATISTICS = ("estimate", "se", "n_obs", "r2")
+# what papers leave open when they write "1:1 nearest-neighbour matching"
+MATCHING: dict[str, dict[str, Any]] = {
+    "nearest control, with replacement": {},
+    "nearest control, without replacement": {"replacement": False},
+    "two nearest controls": {"neighbours": 2},
+    "nearest within a caliper of 0.01": {"caliper": 0.01},
+    "nearest, common support only": {"common_support": True},
+}
 
 
 def readings(
@@ -32,9 +42,9 @@ def readings(
 
     Returns
     -------
-    One row per reading that gives a different number: what was chosen for effects, sample, singletons and, where they
-    matter, errors or kind of R2; ``value``; ``printed``; ``distance``, their absolute difference. Readings that cannot
-    be estimated are left out.
+    One row per reading that gives a different number: what was chosen for regressors, effects, sample (or matched
+    sample), singletons and, where they matter, errors or kind of R2; ``value``; ``printed``; ``distance``, their
+    absolute difference. Readings that cannot be estimated are left out.
 
     Raises
     ------
@@ -47,7 +57,7 @@ def readings(
     term = term or study.treatment
     target = _printed(study, table_id, column_id, statistic, term)
     rows = []
-    for choices, fit in _fits(study, table, table.column(column_id), panel):
+    for choices, fit in fits(study, table, table.column(column_id), panel):
         rows += [{**choices, **more, "value": value} for more, value in _values(study, fit, statistic, term)]
     found = pd.DataFrame(rows).assign(printed=target)
     found["distance"] = (found["value"] - target).abs()
@@ -66,19 +76,62 @@ def _printed(study: Study, table: str, column: str, statistic: str, term: str) -
     return float(cells.iloc[0])
 
 
-def _fits(study: Study, table: Table, column: Column, panel: pd.DataFrame) -> list[tuple[dict[str, str], Regression]]:
+def fits(study: Study, table: Table, column: Column, panel: pd.DataFrame) -> list[tuple[dict[str, str], Regression]]:
     """Return every reading of rows and effects that can be estimated, with its regression."""
     found = []
-    for (effects, formula), (sample, data), singletons in product(
-        _effects(column.formula).items(), _samples(study, table, panel).items(), ("keep", "drop")
-    ):
-        reading = replace(column, formula=formula, singletons=singletons)
-        try:
-            fit = replicate.column(study, reading, data, "iid")
-        except PilotZonesError:
-            continue  # e.g. a treatment that the effects absorb
-        found.append(({"effects": effects, "sample": sample, "singletons": singletons}, fit))
+    samples = _matched_samples(study, column, panel) if column.matching else _samples(study, table, panel)
+    for regressors, declared in _regressors(study, column).items():
+        # a matched sample has readings enough of its own
+        effects_read = {"as declared": declared} if column.matching else _effects(declared)
+        singletons_read = (study.singletons,) if column.matching else ("keep", "drop")
+        for (effects, formula), (sample, data), singletons in product(
+            effects_read.items(), samples.items(), singletons_read
+        ):
+            reading = replace(column, formula=formula, singletons=singletons, matching="")
+            try:
+                fit = replicate.column(study, reading, data, "iid")
+            except PilotZonesError:
+                continue  # e.g. a treatment that the effects absorb
+            choices = {"regressors": regressors, "effects": effects, "sample": sample, "singletons": singletons}
+            found.append((choices, fit))
     return found
+
+
+def _regressors(study: Study, column: Column) -> dict[str, str]:
+    """Return the formula as declared and, if it replaces the treatment, also with the treatment beside it."""
+    outcome, _, right = column.formula.partition("~")
+    readings = {"as declared": column.formula}
+    if study.treatment not in column.formula.replace("+", " ").split():
+        readings["beside the treatment"] = f"{outcome}~ {study.treatment} +{right}"
+    return readings
+
+
+def _matched_samples(study: Study, column: Column, panel: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the matched sample of a column under every choice of ``MATCHING`` and both ideas of who is treated."""
+    covariates = column.matching.partition("~")[2]
+    ever = panel.assign(ever_treated=panel["cohort"].notna().astype(int))
+    treated = {"": column.matching, "ever-treated, ": f"ever_treated ~{covariates}"}
+    samples = {}
+    for (who, formula), (how, choices) in product(treated.items(), MATCHING.items()):
+        pairs = matching.match(formula, ever, identity=[study.unit, study.time], **choices)
+        samples[f"{who}{how}; once"] = pairs.sample(panel)
+        samples[f"{who}{how}; as often as used"] = pairs.sample(panel, repeated=True)
+    return samples
+
+
+def bases(study: Study, figure: EventStudy, panel: pd.DataFrame, vcov: str) -> pd.DataFrame:
+    """Re-estimate an event study with every defensible base.
+
+    Returns
+    -------
+    Coefficients by event time (rows) and base (columns): as declared, and each year before the reform with the ends of
+    the window binned.
+    """
+    readings = {"as declared": figure}
+    for year in range(figure.leads, 0):
+        readings[f"base {year}, ends binned"] = replace(figure, base=(year,), beyond="bin")
+    fits = {label: replicate.event_study(study, reading, panel, vcov) for label, reading in readings.items()}
+    return pd.DataFrame({label: fit.coefficients["estimate"] for label, fit in fits.items()})
 
 
 def _effects(formula: str) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 
@@ -14,16 +13,6 @@ from pilotzones.estimators import matching
 from pilotzones.estimators.matching import Matching
 from pilotzones.estimators.placebo import Placebo
 from pilotzones.estimators.regression import Regression
-
-# what papers leave open when they write "1:1 nearest-neighbour matching"
-CHOICES: dict[str, dict[str, Any]] = {
-    "nearest control, with replacement": {},
-    "nearest control, without replacement": {"replacement": False},
-    "two nearest controls": {"neighbours": 2},
-    "four nearest controls": {"neighbours": 4},
-    "nearest within a caliper of 0.01": {"caliper": 0.01},
-    "nearest, common support only": {"common_support": True},
-}
 
 
 def placebos(study: Study, panel: pd.DataFrame, draws: int, seed: int, vcov: str) -> dict[str, Placebo]:
@@ -92,21 +81,12 @@ def balance(column: Column, panel: pd.DataFrame, pairs: Matching) -> pd.DataFram
     return table.set_axis([f"{variable}, {sample}" for variable, sample in table.index], axis=0)
 
 
-def matching_choices(study: Study, column: Column, panel: pd.DataFrame, vcov: str) -> pd.DataFrame:
-    """Re-estimate a matched column under each of ``CHOICES``, counting matched rows once and as often as used."""
+def matching_choices(study: Study, table: Table, column: Column, panel: pd.DataFrame) -> pd.DataFrame:
+    """Return a matched column's estimate, its iid error and its rows under each choice the paper leaves open."""
     rows = {}
-    ever = panel.assign(ever_treated=panel["cohort"].notna().astype(int))
-    variants = {label: (column.matching, choice) for label, choice in CHOICES.items()}
-    covariates = column.matching.partition("~")[2]
-    variants["ever-treated against never-treated"] = (f"ever_treated ~{covariates}", {})
-    for label, (formula, choice) in variants.items():
-        pairs = matching.match(formula, ever, identity=[study.unit, study.time], **choice)
-        for repeated in (False, True):
-            sample = pairs.sample(panel, repeated=repeated)
-            fit = replicate.column(study, Column(column.id, column.formula), sample, vcov)
-            counted = "as often as used" if repeated else "once"
-            found = fit.coefficients.loc[study.treatment, ["estimate", "se"]]
-            rows[f"{label}; rows count {counted}"] = {**found, "observations": fit.n_obs}
+    for choices, fit in discrepancy.fits(study, table, column, panel):
+        found = fit.coefficients.loc[study.treatment, ["estimate", "se"]]
+        rows[choices["sample"]] = {**found, "observations": fit.n_obs}
     return pd.DataFrame(rows).T.astype({"observations": int})
 
 
@@ -117,9 +97,9 @@ def closest_readings(study: Study, tables: Sequence[Table], panel: pd.DataFrame,
     for problem in study.inconsistencies:
         if problem.table not in ids or problem.statistic == "stat":
             continue
-        if ids[problem.table].column(problem.column).matching:
-            continue  # what its choices do is shown beside the matching
         estimates = published.estimates(study.key).query("table == @problem.table and column == @problem.column")
+        if ids[problem.table].column(problem.column).matching:
+            continue  # its choices are listed beside the matching
         for term in [problem.term] if problem.term else list(estimates["term"]):
             for statistic in _statistics(problem.statistic):
                 try:
@@ -139,5 +119,5 @@ def closest_readings(study: Study, tables: Sequence[Table], panel: pd.DataFrame,
 
 def _statistics(statistic: str) -> Sequence[str]:
     if statistic == "estimate":
-        return ("estimate", "se")
+        return ("se",)  # a printed estimate contradicts others by its t value
     return (statistic,) if statistic else discrepancy.STATISTICS

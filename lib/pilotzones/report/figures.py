@@ -198,8 +198,10 @@ def overlap_plot(pairs: Matching) -> Figure:
 def sensitivity_plot(models: dict[str, Mediation]) -> Figure:
     """Draw the indirect effect against the assumed correlation of the two equations' errors, one panel per mediator."""
     theme.apply()
-    figure, panels = plt.subplots(1, len(models), figsize=(3.4 * len(models), 3.2), squeeze=False)
-    for axes, (label, model) in zip(panels[0], models.items(), strict=True):
+    figure, panels = plt.subplots(-(-len(models) // 2), 2, figsize=(8, 3 * -(-len(models) // 2)), squeeze=False)
+    for axes in panels.flat[len(models) :]:
+        axes.set_visible(False)
+    for axes, (label, model) in zip(panels.flat, models.items(), strict=False):
         band = model.sensitivity
         axes.fill_between(band.index, band["low"], band["high"], color=theme.BLUE, alpha=0.25)
         axes.plot(band.index, band["indirect"], color=theme.BLUE)
@@ -207,7 +209,8 @@ def sensitivity_plot(models: dict[str, Mediation]) -> Figure:
         axes.axvline(model.rho_zero, color=theme.RED, linestyle="--", label=f"zero at {model.rho_zero:.3f}")
         axes.set(title=label, xlabel="correlation of the errors")
         axes.legend(fontsize=7)
-    panels[0, 0].set(ylabel="indirect effect")
+    for axes in panels[:, 0]:
+        axes.set(ylabel="indirect effect")
     return figure
 
 

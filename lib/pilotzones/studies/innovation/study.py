@@ -233,7 +233,9 @@ STUDY = Study(
     outcome="inno_total",
     figures=FIGURES,
     placebos=PLACEBOS,
-    mediators=(("profit", "inno_total"), ("conv", "inno_total"), ("spill", "inno_total_F2")),
+    mediators=(
+        ("profit", "inno_total"), ("conv", "inno_total"), ("spill", "inno_total_F1"), ("spill", "inno_total_F2"),
+    ),
     checks={"S10": placebo_is_centred, "S18": instruments_pass, "S21": matching_balances},
     blocks={"controls": " + ".join(CONTROLS), "bands": " + ".join(f"zone_{s}" for s in BANDS_KM)},
     clusters={"cluster_unit": "firm", "cluster_city": "city", "cluster_province": "province"},
