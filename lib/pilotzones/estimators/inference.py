@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Hashable, Iterable
 
 import numpy as np
@@ -24,10 +23,7 @@ def covariance(fit: Regression) -> tuple[pd.DataFrame, float]:
     if fit.vcov not in ("iid", "hetero") and not fit.vcov.startswith("cluster:"):
         raise DeclarationError(f"joint test under '{fit.vcov}': pass the covariance matrix of these errors")
     inner = fit._fit
-    model = copy.copy(inner.model)  # vcov() overwrites attributes of the model it is called on
-    columns = [name.strip() for name in fit.vcov.partition(":")[2].split("+") if name]
-    clusters = inner._clusters(columns) if columns else None
-    model.vcov({"CRV1": "+".join(clusters)} if clusters is not None else fit.vcov, data=clusters)
+    model, _ = inner.under(fit.vcov)
     scale = inner.scale.to_numpy()
     matrix = pd.DataFrame(model._vcov * np.outer(scale, scale), model._coefnames, model._coefnames)
     return matrix, float(model._df_t)

@@ -164,8 +164,8 @@ class _Fit:
     residuals: np.ndarray  # of these rows, units of the outcome
     formula: str
 
-    def inference(self, vcov: str) -> tuple[pd.DataFrame, int | None]:
-        """Return the table of coefficients under ``vcov`` and the number of clusters."""
+    def under(self, vcov: str) -> tuple[Any, int | None]:
+        """Return a copy of the model with the covariance of ``vcov``, and the number of clusters."""
         kind, _, names = vcov.partition(":")
         asked: str | dict[str, str]
         n_clusters = None
@@ -180,14 +180,20 @@ class _Fit:
                 f"vcov = '{vcov}': expected 'iid', 'hetero', 'cluster:COLUMN' or 'cluster:COLUMN+COLUMN'"
             )
         model = copy.copy(self.model)  # vcov() overwrites attributes of the model it is called on
-        with np.errstate(invalid="ignore", divide="ignore"):  # the root of a negative two-way variance: se is nan
+        with np.errstate(invalid="ignore", divide="ignore"):
             try:
                 model.vcov(asked, data=clusters)
                 short = model._df_k >= model._N
             except ZeroDivisionError:
                 short = True
-            if short:
-                raise DataError(f"formula '{self.formula}': {model._N} rows leave no degrees of freedom")
+        if short:
+            raise DataError(f"formula '{self.formula}': {model._N} rows leave no degrees of freedom")
+        return model, n_clusters
+
+    def inference(self, vcov: str) -> tuple[pd.DataFrame, int | None]:
+        """Return the table of coefficients under ``vcov`` and the number of clusters."""
+        model, n_clusters = self.under(vcov)
+        with np.errstate(invalid="ignore", divide="ignore"):  # the root of a negative two-way variance: se is nan
             estimate = pd.Series(model._beta_hat.ravel(), index=model._coefnames) * self.scale
             se = pd.Series(np.sqrt(np.diag(model._vcov)), index=model._coefnames) * self.scale
             t = estimate / se
