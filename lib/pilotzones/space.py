@@ -23,7 +23,8 @@ def joint_tests(study: Study, fit: Regression) -> pd.DataFrame:
     """Test that all bands are zero together, under each kind of standard error (rows)."""
     terms = [term for term in fit.coefficients.index if str(term).startswith("zone_")]
     names = ("iid", "hetero", *study.clusters)
-    return pd.DataFrame({name: wald(fit.under(replicate.errors(study, name)), terms) for name in names}).T
+    tests = {name: wald(fit.under(replicate.errors(study, name)), terms) for name in names}
+    return pd.DataFrame(tests).T.astype({"df1": int, "df2": int})
 
 
 def with_places(panel: pd.DataFrame) -> pd.DataFrame:

@@ -53,7 +53,8 @@ def specification(study: Study, table: Table) -> Markdown:
     lines = [f"**{table.id}. {table.title}**, as declared:", "", "```"]
     for column in table.columns:
         sample = f"   [{column.sample}]" if column.sample else ""
-        lines.append(f"({column.id}) {column.formula}{sample}")
+        number = f"({column.id}) " if column.id else ""
+        lines.append(f"{number}{column.formula}{sample}")
     lines += ["```", "", *(f"with {name} = `{terms}`  " for name, terms in study.blocks.items() if _used(name, table))]
     return Markdown("\n".join(lines))
 
