@@ -244,7 +244,7 @@ def execute(todo: dict[Page, str], jobs: int) -> dict[Page, str]:
                 bar.update()
     except KeyboardInterrupt:
         for worker in multiprocessing.active_children():
-            worker.terminate()
+            worker.kill()  # to a softer signal nbclient answers by waiting for its kernel, which ends without it
         raise
     finally:
         pool.shutdown(cancel_futures=True)
