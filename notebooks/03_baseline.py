@@ -85,9 +85,8 @@ under = truth.under_each_error(declared, benchmark)
 report.view(under, f"The benchmark estimate under each standard error ({p.source} data)")
 
 # %%
-unit = declared.variable(declared.outcome).unit
 report.show(
-    report.figures.interval_plot(under, xlabel=f"effect on {declared.outcome} ({unit})"),
+    report.figures.interval_plot(under, xlabel=declared.effect_label),
     name="fig-errors",
     alt="The benchmark estimate with 95% confidence intervals under each kind of standard error.",
     caption=f"Benchmark estimate with 95% intervals under each standard error ({p.source} data).",
@@ -132,7 +131,7 @@ paths = {
     f"standard (base: year {p.base}, ends binned)": replicate.event_study(declared, standard, data, p.vcov),
 }
 report.show(
-    report.figures.event_plot(paths, truth.by_event_time(data), ylabel=f"effect on {declared.outcome} ({unit})"),
+    report.figures.event_plot(paths, truth.by_event_time(data), ylabel=declared.effect_label),
     name="fig-event-study",
     alt="Event-study coefficients with 95% intervals under the paper's base and under the standard base; where the "
     "data are synthetic the true mean effect is marked.",

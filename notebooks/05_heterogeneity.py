@@ -67,7 +67,7 @@ for table in tables:
 # %%
 groups = heterogeneity.estimates(declared, tables, data, p.vcov)
 report.show(
-    report.figures.interval_plot(groups, xlabel=f"effect on {declared.outcome}"),
+    report.figures.interval_plot(groups, xlabel=declared.effect_label),
     name="fig-groups",
     alt="Treatment coefficients of all subsamples with 95% intervals and a line at zero.",
     caption=f"Effect by subsample with 95% intervals ({p.source} data, standard errors: {p.vcov}). "

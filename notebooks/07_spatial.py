@@ -62,7 +62,7 @@ report.specification(declared, table)
 fit = replicate.column(declared, table.columns[0], data, p.vcov)
 bands = space.bands(fit)
 report.show(
-    report.figures.band_plot(bands, ylabel=f"effect on {declared.outcome}"),
+    report.figures.band_plot(bands, ylabel=declared.effect_label),
     name="fig-bands",
     alt="Coefficients of ten distance bands from 50 to 500 km with 95% intervals and a line at zero.",
     caption=f"Effect of a zone in force at a distance, with 95% intervals ({p.source} data, errors: {p.vcov}). "
@@ -96,7 +96,7 @@ report.view(errors, f"The benchmark estimate under spatially correlated errors (
 
 # %%
 report.show(
-    report.figures.interval_plot(errors, xlabel=f"effect on {declared.outcome}"),
+    report.figures.interval_plot(errors, xlabel=declared.effect_label),
     name="fig-conley",
     alt="The benchmark estimate with 95% intervals under independent, clustered and Conley errors.",
     caption=f"Benchmark estimate with 95% intervals under independent, clustered and spatial errors ({p.source} data).",

@@ -502,7 +502,7 @@ def toy_study() -> Study:
     """Return a study of patents with one column; treatment reaches the even firms in 2015."""
     column = Column("1", "y ~ treat_post | firm + year")
     return Study(
-        key="toy", title="", title_zh="", authors="", outlet="", citation="", unit="firm", time="year",
+        key="toy", title="", title_zh="", authors="", outlet="", unit="firm", time="year",
         years=(2011, 2020), batches=(1,), variables=(), tables=(Table("T1", "03_baseline", "", (column,)),),
         benchmark=("T1", "1"), outcome="y",
     )  # fmt: skip

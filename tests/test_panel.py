@@ -63,7 +63,7 @@ def derive(raw: pd.DataFrame) -> pd.DataFrame:
 def toy_study(variables: tuple[Variable, ...] = VARIABLES, **fields: object) -> Study:
     return Study(
         **{
-            "key": "toy", "title": "", "title_zh": "", "authors": "", "outlet": "", "citation": "", "unit": "city",
+            "key": "toy", "title": "", "title_zh": "", "authors": "", "outlet": "", "unit": "city",
             "time": "year", "years": (2012, 2019), "batches": (1, 2, 3), "tables": (), "derive": derive, "seed": 7,
             "benchmark": ("T1", "1"), "outcome": "sales", "variables": variables, **fields,
         }

@@ -33,7 +33,6 @@ STUDY = Study(
     title_zh="十二城",
     authors="Nobody",
     outlet="Nowhere",
-    citation="nobody2026",
     unit="city",
     time="year",
     years=(2011, 2019),

@@ -175,7 +175,6 @@ class Study:
     title_zh: str
     authors: str
     outlet: str
-    citation: str
     unit: str
     time: str
     years: tuple[int, int]
@@ -213,6 +212,11 @@ class Study:
     def table(self, table_id: str) -> Table:
         """Return the table printed as ``table_id``."""
         return next(t for t in self.tables if t.id == table_id)
+
+    @property
+    def effect_label(self) -> str:
+        """Label of an axis that shows an effect: the main outcome with its unit."""
+        return f"effect on {self.outcome} ({self.variable(self.outcome).unit})"
 
     def variable(self, name: str) -> Variable:
         """Return the declared variable ``name``."""

@@ -210,7 +210,7 @@ def sensitivity_plot(models: dict[str, Mediation]) -> Figure:
         axes.set(title=label, xlabel="correlation of the errors")
         axes.legend(fontsize=7)
     for axes in panels[:, 0]:
-        axes.set(ylabel="indirect effect")
+        axes.set(ylabel="indirect effect (outcome units)")
     return figure
 
 

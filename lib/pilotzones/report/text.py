@@ -24,7 +24,7 @@ def banner(study: Study, source: str, seed: int, vcov: str) -> HTML:
     settings = f"study = {study.key}, source = {source}, seed = {seed}, vcov = {vcov}"
     return HTML(
         f'<div class="source-banner {escape(source)}" role="note"><strong>{escape(study.title)}</strong> '
-        f"({escape(study.title_zh)}). {escape(text)} <code>{escape(settings)}</code></div>"
+        f"({escape(study.title_zh)}), {escape(study.authors)}, {escape(study.outlet)}. {escape(text)} <code>{escape(settings)}</code></div>"
     )
 
 

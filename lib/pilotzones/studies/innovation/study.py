@@ -222,7 +222,6 @@ STUDY = Study(
     title_zh="跨境电商改革与企业创新",
     authors="Shi Yaru 史亚茹 and Yu Jinping 于津平",
     outlet="Journal of International Trade 国际贸易问题 2023 (4)",
-    citation="shi2023",
     unit="firm",
     time="year",
     years=(2011, 2020),
