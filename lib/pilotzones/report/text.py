@@ -22,9 +22,10 @@ def banner(study: Study, source: str, seed: int, vcov: str) -> HTML:
     """Return the coloured line at the top of a page that says what the numbers are made of."""
     text = SYNTHETIC if source == "synthetic" else LICENSED
     settings = f"study = {study.key}, source = {source}, seed = {seed}, vcov = {vcov}"
+    who = f"({study.title_zh}), {study.authors}, {study.outlet}."
     return HTML(
         f'<div class="source-banner {escape(source)}" role="note"><strong>{escape(study.title)}</strong> '
-        f"({escape(study.title_zh)}), {escape(study.authors)}, {escape(study.outlet)}. {escape(text)} <code>{escape(settings)}</code></div>"
+        f"{escape(who)} {escape(text)} <code>{escape(settings)}</code></div>"
     )
 
 
