@@ -44,6 +44,9 @@ def claim(**fields: str) -> SimpleNamespace:
         ({"compare": "T1.1.a>T1.1.c; T1.1.c>T1.1.a"}, "fails"),
         ({"compare": "T1.1.a>100*T1.1.b"}, "fails"),
         ({"compare": "T1.1.a>T9.1.a"}, ""),
+        ({"compare": "T1.1.a stars 3; T1.1.b stars 0; T1.1.c stars 3"}, "holds"),
+        ({"compare": "T1.1.a stars 2"}, "fails"),
+        ({"compare": "T1.1.absent stars 3"}, ""),
     ],
 )
 def test_claims_are_judged_as_written(fit: Regression, fields: dict[str, str], verdict: str) -> None:
@@ -106,6 +109,21 @@ def test_a_damaged_part_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "ledger.csv").exists()
 
 
+@pytest.mark.parametrize(("replicated", "verdict"), [(0.0468, "close"), (0.053, "near"), (0.07, "differs")])
+def test_weights_are_judged_in_absolute_terms(replicated: float, verdict: str) -> None:
+    row = {"statistic": "weight", "published": 0.0467, "replicated": replicated, "published_spread": np.nan,
+           "spread_kind": "", "mc_sd": np.nan, "verdict": "", "reason": ""}  # fmt: skip
+    assert ledger._judge(pd.DataFrame([row])).iloc[0]["verdict"] == verdict
+
+
+@pytest.mark.parametrize(("found", "verdict"), [(138.0, "holds"), (9.9, "fails")])
+def test_a_statistic_printed_as_a_bound_is_held_against_it(found: float, verdict: str) -> None:
+    rows = pd.DataFrame(ledger._stats("resilience", {("T4", "1", "first-stage F"): found}))
+    judged = ledger._judge(rows.assign(mc_sd=np.nan)).iloc[0]
+    assert (judged["verdict"], judged["replicated"]) == (verdict, found)
+    assert "above 10 claimed" in judged["reason"]
+
+
 @pytest.mark.parametrize(("replicated", "verdict"), [(0.186, "close"), (0.205, "near"), (0.21, "differs")])
 def test_r2_is_judged_in_absolute_terms(replicated: float, verdict: str) -> None:
     row = {"statistic": "r2", "published": 0.177, "replicated": replicated, "published_spread": np.nan,
@@ -115,7 +133,7 @@ def test_r2_is_judged_in_absolute_terms(replicated: float, verdict: str) -> None
 
 @pytest.mark.parametrize("key", studies.keys())
 def test_every_declared_inconsistency_names_a_printed_number(key: str) -> None:
-    printed = ledger._printed(key, {}, {}, pd.DataFrame(), {}, {}, ())
+    printed = ledger._printed(key, {}, {}, pd.DataFrame(), {}, {}, {}, ())
     for problem in studies.load(key).inconsistencies:
         hit = printed[(printed["table"] == problem.table) & (printed["column"] == problem.column)]
         assert problem.statistic in {"", *hit["statistic"]}

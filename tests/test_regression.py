@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pyfixest
 import pytest
+import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -153,6 +154,39 @@ def test_equals_dummy_variables(vcov: str, theirs: str) -> None:
     np.testing.assert_allclose(ours.coefficients.loc[["x", "w"], "low"], low, rtol=1e-8)
     np.testing.assert_allclose(ours.coefficients.loc[["x", "w"], "high"], high, rtol=1e-8)
     assert ours.r2 == pytest.approx(dense.rsquared, abs=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("vcov", "theirs"),
+    [("iid", {}), ("hetero", {"cov_type": "HC1"}), ("cluster:city", {"cov_type": "cluster", "groups": "city"})],
+)
+def test_the_constant_is_the_mean_of_the_effects(vcov: str, theirs: dict) -> None:
+    """In a regression with dummies for all effects it is their mean over rows, with that combination's error."""
+    data = simulated()
+    ours = regress("y ~ x + w | firm + year", data, vcov, constant=True).coefficients
+    effects = np.column_stack([dummies(data["firm"]), dummies(data["year"])[:, 1:]])
+    design = np.column_stack([data[["x", "w"]], effects])
+    options = {"cov_kwds": {"groups": data[theirs["groups"]]}} if "groups" in theirs else {}
+    dummy = sm.OLS(data["y"].to_numpy(), design).fit(cov_type=theirs.get("cov_type", "nonrobust"), **options)
+    mean = dummy.t_test(np.concatenate([[0.0, 0.0], effects.mean(axis=0)]))
+    assert ours.at["_cons", "estimate"] == pytest.approx(mean.effect[0], rel=1e-9)
+    # nested firm effects are not counted under clustering: compare relative to a slope
+    assert ours.at["_cons", "se"] / ours.at["x", "se"] == pytest.approx(mean.sd[0, 0] / dummy.bse[0], rel=1e-8)
+    if "groups" not in theirs:
+        assert ours.at["_cons", "se"] == pytest.approx(mean.sd[0, 0], rel=1e-8)
+    slopes = regress("y ~ x + w | firm + year", data, vcov).coefficients
+    pd.testing.assert_frame_equal(ours.loc[["x", "w"]], slopes)
+
+
+def test_the_two_way_variance_of_the_constant_adds_up() -> None:
+    data = simulated().assign(half=lambda d: d["firm"] % 7)
+    data["both"] = data["city"].astype(str) + "," + data["half"].astype(str)
+    fit = regress("y ~ x | year", data, constant=True)
+    one_way = {by: fit.under(f"cluster:{by}").coefficients["se"] ** 2 for by in ("city", "half", "both")}
+    raw = {by: variance * (1 - 1 / data[by].nunique()) for by, variance in one_way.items()}  # without G / (G - 1)
+    expected = (raw["city"] + raw["half"] - raw["both"]) * 7 / 6  # the smaller number of clusters
+    two_way = fit.under("cluster:city+half").coefficients["se"] ** 2
+    pd.testing.assert_series_equal(two_way, expected, rtol=1e-8)
 
 
 def test_intervals_under_clustering_use_the_number_of_clusters() -> None:

@@ -58,6 +58,7 @@ class Column:
     sample : rows kept, as a pandas query; empty for all rows.
     singletons : what happens to fixed-effect groups with one row; None for the study's rule.
     matching : propensity-score formula when the regression runs on a matched sample.
+    winsorise : share of rows at either end of each continuous variable that is drawn in to the quantile; 0 for none.
     printed_prefix : regressors whose name starts with the first text are printed with the second instead.
     """
 
@@ -67,6 +68,7 @@ class Column:
     sample: str = ""
     singletons: Literal["keep", "drop"] | None = None
     matching: str = ""
+    winsorise: float = 0.0
     printed_prefix: tuple[str, str] = ("", "")
 
     @property
@@ -133,6 +135,28 @@ class Placebo:
 
 
 @dataclass(frozen=True)
+class Index:
+    """A composite index: raw indicators, standardised, weighted by entropy, and brought together.
+
+    Parameters
+    ----------
+    name : column of the panel that holds the index.
+    label : what a reader calls it.
+    table : where the paper prints its weights.
+    indicators : column of the panel -> the indicator's name in ``data/published/index_weights.csv``.
+    negative : the columns of which more is worse.
+    closeness : True for TOPSIS (distance from the worst over the sum of both distances), False for the weighted sum.
+    """
+
+    name: str
+    label: str
+    table: str
+    indicators: Mapping[str, str]
+    negative: tuple[str, ...] = ()
+    closeness: bool = False
+
+
+@dataclass(frozen=True)
 class Inconsistency:
     """A published number that contradicts the paper itself.
 
@@ -161,7 +185,11 @@ class Study:
     clusters : what each ``cluster_*`` value of the ``vcov`` parameter clusters on.
     published_vcov : the paper's own standard errors, as far as its numbers tell.
     r2 : which R2 the paper prints in columns with fixed effects: ``"within"`` (all effects removed
-        first) or ``"within_unit"`` (only unit means removed first, as Stata's ``xtreg, fe`` does).
+        first), ``"within_unit"`` (only unit means removed first, as Stata's ``xtreg, fe`` does) or ``"overall"``
+        (effects count as explained, as in Stata's ``reghdfe``; of two-stage least squares ``"within"`` all the same).
+    constant : whether the paper prints a constant beside fixed effects.
+    indices : the composite indices that the panel's columns hold.
+    factors : instrument -> the column that it multiplies with something else, e.g. ``light`` in light x post.
     benchmark : table and column of the paper's main estimate.
     outcome, treatment : its dependent variable and its treatment variable.
     mediators : mediator and the outcome it is said to move, one pair per mechanism.
@@ -191,7 +219,10 @@ class Study:
     blocks: Mapping[str, str] = field(default_factory=dict)
     clusters: Mapping[str, str] = field(default_factory=dict)
     published_vcov: str = "iid"
-    r2: Literal["within", "within_unit"] = "within"
+    r2: Literal["within", "within_unit", "overall"] = "within"
+    constant: bool = False
+    indices: tuple[Index, ...] = ()
+    factors: Mapping[str, str] = field(default_factory=dict)
     singletons: Literal["keep", "drop"] = "keep"
     seed: int = 2023
     inconsistencies: tuple[Inconsistency, ...] = ()
@@ -206,6 +237,8 @@ class Study:
             "matching": any(column.matching for column in columns),
             "placebo": bool(self.placebos),
             "mediators": bool(self.mediators),
+            "indices": bool(self.indices),
+            "policies": "policies" in self.blocks,
         }
         return {name for name, has in found.items() if has}
 
@@ -235,9 +268,10 @@ class Study:
         return [figure for figure in self.figures if figure.section == section]
 
     def section_of(self, item: str) -> str:
-        """Return the section of a table or figure; the descriptive statistics, ``T1``, belong to the data."""
+        """Return the section of a table or figure; what is neither holds descriptive statistics."""
         listed: list[Table | EventStudy | Placebo] = [*self.tables, *self.figures, *self.placebos]
-        return {entry.id: entry.section for entry in listed}.get(item, "01_data")
+        sections = {index.table: "02_index_measurement" for index in self.indices}
+        return {**sections, **{entry.id: entry.section for entry in listed}}.get(item, "01_data")
 
     def expand(self, formula: str, **blocks: str) -> str:
         """Fill the named blocks of a formula."""

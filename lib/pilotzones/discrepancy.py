@@ -179,5 +179,5 @@ def _values(study: Study, fit: Regression, statistic: str, term: str) -> list[tu
         return []
     if statistic == "estimate":
         return [({}, float(fit.coefficients.at[term, "estimate"]))]
-    names = ("iid", "hetero", *study.clusters)
+    names = replicate.error_names(study)
     return [({"errors": n}, float(fit.under(replicate.errors(study, n)).coefficients.at[term, "se"])) for n in names]

@@ -3,8 +3,9 @@
 Verdicts
 --------
 ``exact``           equal to the printed value at its printed precision
-``close``           within one printed standard error; where no spread is printed, within 1%; an R2 within 0.01
-``near``            within two printed standard errors; 5%; 0.03
+``close``           within one printed standard error; where no spread is printed, within 1%; an R2 within 0.01, an
+                    index weight within 0.005
+``near``            within two printed standard errors; 5%; 0.03; 0.015
 ``differs``         further away
 ``holds``/``fails`` for a claim that the paper makes in words
 ``shown``           a figure without readable numbers, drawn on the page
@@ -23,7 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pilotzones import describe, published, replicate, studies
+from pilotzones import describe, indices, published, replicate, studies
 from pilotzones.declare import Study
 from pilotzones.errors import DataError
 from pilotzones.estimators.regression import Regression
@@ -67,7 +68,9 @@ def build(
     moments = describe.moments(panel, variables) if variables else pd.DataFrame()
     checks = {} if section else {claim: check(study, panel) for claim, check in study.checks.items()}
     drawn = {figure for figure, column in fits if not column} | {placebo.id for placebo in study.placebos}
-    rows = _printed(study.key, fits, r2, moments, instrument_tests(study, panel, section), checks, drawn)
+    tests = instrument_tests(study, panel, vcov, section)
+    weights = indices.printed_weights(study, panel) if section in ("", "02_index_measurement") else {}
+    rows = _printed(study.key, fits, r2, moments, tests, weights, checks, drawn)
     if section:
         rows = rows[[_section(study, table) == section for table in rows["table"]]].reset_index(drop=True)
     rows = _judge(_with_calibration(study, rows.assign(study=study.key, source=source, seed=seed, vcov=vcov)))
@@ -96,10 +99,11 @@ def _renamed(fit: Regression, prefix: tuple[str, str]) -> Regression:
     return replace(fit, coefficients=fit.coefficients.set_axis(names)) if printed else fit
 
 
-def instrument_tests(study: Study, panel: pd.DataFrame, section: str = "") -> Tests:
+def instrument_tests(study: Study, panel: pd.DataFrame, vcov: str, section: str = "") -> Tests:
     """Return the instrument tests of every two-stage least squares column, by table, column and name of the test.
 
-    Anderson's and Cragg and Donald's tests assume iid errors whatever the column does; Hansen's J is robust.
+    Anderson's and Cragg and Donald's tests assume iid errors whatever the column does; Hansen's J is robust. The
+    first-stage F, filed under the first stage's own column, has the errors of ``vcov`` (Kleibergen and Paap's).
     """
     tests: dict[tuple[str, str, str], float] = {}
     for table in study.section_tables(section) if section else study.tables:
@@ -107,6 +111,9 @@ def instrument_tests(study: Study, panel: pd.DataFrame, section: str = "") -> Te
             if column.instrumented:
                 found = replicate.identification(study, column, panel, "hetero").tests["statistic"]
                 tests |= {(table.id, column.id, str(name)): value for name, value in found.items()}
+                own = replicate.identification(study, column, panel, vcov).tests.at["Kleibergen-Paap F", "statistic"]
+                first_stages = (c.id for c in table.columns if c.formula.startswith(f"{study.treatment} ~"))
+                tests |= {(table.id, first, "first-stage F"): own for first in first_stages}
     return tests
 
 
@@ -120,12 +127,13 @@ def _printed(
     r2: Mapping[tuple[str, str], float],
     moments: pd.DataFrame,
     tests: Tests,
+    weights: Mapping[tuple[str, str], float],
     checks: Mapping[str, tuple[bool, str]],
     drawn: Collection[str],
 ) -> pd.DataFrame:
     """Return a row per published number of a study, filled in where there is an estimate."""
     rows = [*_estimates(key, fits), *_columns(key, fits, r2), *_descriptives(key, moments), *_stats(key, tests)]
-    return pd.DataFrame([*rows, *_weights(key), *_claims(key, fits, checks), *_figures(key, drawn)])
+    return pd.DataFrame([*rows, *_weights(key, weights), *_claims(key, fits, checks), *_figures(key, drawn)])
 
 
 def _row(table: str, column: str, term: str, statistic: str, published: float, **more: Any) -> dict[str, Any]:
@@ -174,17 +182,22 @@ def _stats(key: str, tests: Tests) -> list[dict[str, Any]]:
     for cell in published.stats(key).itertuples():
         name = re.sub(r" \(.*\)| Wald", "", cell.statistic)
         value = tests.get((cell.table, cell.column, name), np.nan)
-        reason = "" if pd.notna(value) else "the test statistic is not part of this version of the book"
-        rows.append(_row(cell.table, cell.column, cell.statistic, "stat", cell.value, replicated=value, reason=reason))
+        verdict, reason = "", "" if pd.notna(value) else "the test statistic is not part of this version of the book"
+        if pd.isna(cell.value) and "above" in str(cell.bracket_kind) and pd.notna(value):
+            verdict = "holds" if value > cell.bracket_value else "fails"
+            reason = f"{value:.1f}; above {cell.bracket_value:g} claimed, the value itself is not printed"
+        rows.append(_row(cell.table, cell.column, cell.statistic, "stat", cell.value, replicated=value,
+                         verdict=verdict, reason=reason))  # fmt: skip
     return rows
 
 
-def _weights(key: str) -> list[dict[str, Any]]:
-    reason = "index weights are not part of this version of the book"
-    return [
-        _row(cell.table, "", cell.indicator, "weight", cell.weight, reason=reason)
-        for cell in published.weights(key).itertuples()
-    ]
+def _weights(key: str, weights: Mapping[tuple[str, str], float]) -> list[dict[str, Any]]:
+    rows = []
+    for cell in published.weights(key).itertuples():
+        value = weights.get((cell.table, cell.indicator), np.nan)
+        reason = "" if pd.notna(value) else "the index is not part of this version of the book"
+        rows.append(_row(cell.table, "", cell.indicator, "weight", cell.weight, replicated=value, reason=reason))
+    return rows
 
 
 def _figures(key: str, drawn: Collection[str]) -> list[dict[str, Any]]:
@@ -214,7 +227,7 @@ def judge_claim(claim: Any, fits: Fits) -> tuple[str, str]:
     Parameters
     ----------
     claim : a row of ``claims.csv``: either ``compare`` holds inequalities between estimates
-        (``T2.1.treat_post>T2.3.treat_post``), or ``term`` (or a range ``Year2..Year5``) must have the sign ``sign``
+        (``T2.1.treat_post>T2.3.treat_post``) and numbers of stars (``T3.3.bci stars 3``), or ``term`` (or a range ``Year2..Year5``) must have the sign ``sign``
         at the level ``level``, ``ns`` meaning not significant (10% in tables; in figures, whose text speaks of
         confidence intervals, 5%).
 
@@ -255,6 +268,15 @@ def _terms(term: str, fit: Regression) -> list[str]:
 def _judge_ordering(compare: str, fits: Fits) -> tuple[str, str]:
     verdicts, numbers = [], []
     for inequality in compare.split(";"):
+        cell, stars, claimed = inequality.strip().partition(" stars ")
+        if stars:
+            p = _cell(cell, "p", fits)
+            if p is None:
+                return "", f"needs {cell}, which is not part of this version of the book"
+            found = sum(p <= level for level in (0.10, 0.05, 0.01))
+            verdicts.append(found == int(claimed))
+            numbers.append(f"{cell} p = {p:.3f}, {claimed} stars")
+            continue
         parts = re.split(r"([<>])", inequality.strip())
         if len(parts) != 3:
             return "", f"'{inequality.strip()}' is not an inequality of two estimates"
@@ -270,11 +292,15 @@ def _judge_ordering(compare: str, fits: Fits) -> tuple[str, str]:
 
 def _value(side: str, fits: Fits) -> float | None:
     factor, _, cell = side.rpartition("*")
+    found = _cell(cell, "estimate", fits)
+    return None if found is None else float(factor or 1) * found
+
+
+def _cell(cell: str, name: str, fits: Fits) -> float | None:
+    """Return estimate or p value of ``table.column.term``; None without that estimate."""
     table, column, term = cell.split(".", 2)
     fit = fits.get((table, column))
-    if fit is None or term not in fit.coefficients.index:
-        return None
-    return float(factor or 1) * float(fit.coefficients.at[term, "estimate"])
+    return float(fit.coefficients.at[term, name]) if fit is not None and term in fit.coefficients.index else None
 
 
 def calibration(study: Study) -> pd.DataFrame:
@@ -312,9 +338,10 @@ def _judge(rows: pd.DataFrame) -> pd.DataFrame:
     rows["z_published"] = difference / standard_error
     rows["z_mc"] = (difference / rows["mc_sd"].astype(float)).where(rows["mc_sd"].astype(float) > 0)
     # where no spread is printed, these differences stand in for one and for two standard errors
-    share = rows["statistic"] == "r2"
-    one = rows["published"].abs().mul(0.01).where(~share, 0.01)
-    two = rows["published"].abs().mul(0.05).where(~share, 0.03)
+    one, two = rows["published"].abs().mul(0.01), rows["published"].abs().mul(0.05)
+    for statistic, (of_one, of_two) in {"r2": (0.01, 0.03), "weight": (0.005, 0.015)}.items():
+        share = rows["statistic"] == statistic
+        one, two = one.where(~share, of_one), two.where(~share, of_two)
     allowed = [standard_error.fillna(one), (2 * standard_error).fillna(two)]
     rounded = [
         round(a, decimals(b)) == b if pd.notna(a) and pd.notna(b) else False
@@ -325,7 +352,7 @@ def _judge(rows: pd.DataFrame) -> pd.DataFrame:
         ["not_replicated", "exact", "close", "near"],
         "differs",
     )
-    worded = rows["statistic"].isin(["claim", "figure"])
+    worded = rows["statistic"].isin(["claim", "figure"]) | (rows["verdict"] != "")
     rows["verdict"] = np.where(worded, rows["verdict"].replace("", "not_replicated"), numeric)
     missing = (rows["verdict"] == "not_replicated") & (rows["reason"] == "")
     rows.loc[missing, "reason"] = "the declared table has no such estimate"
@@ -370,7 +397,7 @@ def collect(parts: list[Path], target: Path) -> None:
 
 def _unbuilt(key: str) -> pd.DataFrame:
     """Return the published rows of a study whose pages are not in the book."""
-    rows = _printed(key, {}, {}, pd.DataFrame(), {}, {}, ())
+    rows = _printed(key, {}, {}, pd.DataFrame(), {}, {}, {}, ())
     built = studies.keys()
     reason = "the study's pages were not built" if key in built else "the study is not in this version of the book"
     rows = rows.assign(study=key, verdict="not_replicated", reason=reason, tag="untargeted")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -55,13 +56,33 @@ def column(
     rows = select(data, declared.sample)
     if declared.matching:
         rows = matched(study, declared, rows).sample(rows)
+    if declared.winsorise:
+        rows = winsorised(study, formula, rows, declared.winsorise)
     return regress(
         formula,
         rows,
         errors(study, vcov),
         unit=study.unit,
         singletons=declared.singletons or study.singletons,
+        constant=study.constant,
     )
+
+
+def winsorised(study: Study, formula: str, data: pd.DataFrame, share: float) -> pd.DataFrame:
+    """Draw in the continuous variables of a formula to their quantiles ``share`` and ``1 - share``.
+
+    Quantiles are those of the rows the regression can use.
+    """
+    words = set(re.findall(r"\w+", formula))
+    used = data.dropna(subset=[name for name in data if name in words])
+    continuous = [v.name for v in study.variables if v.name in words and v.kind == "number" and v.unit]
+    low, high = used[continuous].quantile(share), used[continuous].quantile(1 - share)
+    return data.assign(**data[continuous].clip(low, high, axis=1))
+
+
+def error_names(study: Study) -> list[str]:
+    """Return the ``vcov`` values that differ: a study of cities clusters by unit and by city alike."""
+    return ["iid", "hetero", *{by: name for name, by in study.clusters.items()}.values()]
 
 
 def benchmark(study: Study, data: pd.DataFrame, vcov: str = "published") -> Regression:
@@ -157,7 +178,7 @@ def select(data: pd.DataFrame, sample: str) -> pd.DataFrame:
 
 def printed_r2(study: Study, declared: Column, fit: Regression) -> float:
     """Return the R2 that the paper prints: overall without fixed effects, else the study's convention."""
-    if "|" not in declared.formula:
+    if "|" not in declared.formula or (study.r2 == "overall" and not declared.instrumented):
         return fit.r2
     return fit.r2_within_unit if study.r2 == "within_unit" else fit.r2_within
 

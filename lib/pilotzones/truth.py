@@ -12,7 +12,7 @@ from pilotzones.estimators.regression import Regression
 def under_each_error(study: Study, fit: Regression) -> pd.DataFrame:
     """Return the treatment coefficient under every standard error the study knows (rows)."""
     rows = {}
-    for name in ("iid", "hetero", *study.clusters):
+    for name in replicate.error_names(study):
         result = fit.under(replicate.errors(study, name))
         rows[name] = result.coefficients.loc[study.treatment]
     return pd.DataFrame(rows).T[["estimate", "se", "t", "p", "low", "high"]]

@@ -61,6 +61,7 @@ from pilotzones.errors import DataError, DeclarationError
 
 # in units of each variable's standard deviation, see _scale; pyfixest's 1e-6 moves standard errors by 1e-9
 TOLERANCE = 1e-10
+CONSTANT = "_cons"  # Stata's name, and the one of the published tables
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +164,8 @@ class _Fit:
     rows: np.ndarray  # positions of the rows used
     residuals: np.ndarray  # of these rows, units of the outcome
     formula: str
+    outcome_unit: float  # in which the model measures the outcome
+    means: pd.Series | None  # of the regressors, in the model's own units, when a constant is to be reported
 
     def under(self, vcov: str) -> tuple[Any, int | None]:
         """Return a copy of the model with the covariance of ``vcov``, and the number of clusters."""
@@ -196,11 +199,33 @@ class _Fit:
         with np.errstate(invalid="ignore", divide="ignore"):  # the root of a negative two-way variance: se is nan
             estimate = pd.Series(model._beta_hat.ravel(), index=model._coefnames) * self.scale
             se = pd.Series(np.sqrt(np.diag(model._vcov)), index=model._coefnames) * self.scale
+            if self.means is not None:
+                estimate[CONSTANT], se[CONSTANT] = self._constant(model, self.means)
             t = estimate / se
         reach = stats.t.ppf(0.975, model._df_t) * se
         p = 2 * stats.t.sf(t.abs(), model._df_t)  # pyfixest's 1 - cdf loses small p-values
         table = {"estimate": estimate, "se": se, "t": t, "p": p, "low": estimate - reach, "high": estimate + reach}
         return pd.DataFrame(table).rename_axis("term"), n_clusters
+
+    def _constant(self, model: Any, means: pd.Series) -> tuple[float, float]:
+        """Return the constant beside absorbed effects and its standard error.
+
+        With their means added back to the absorbed variables, a regression with an intercept has the same slopes and
+        residuals. Its intercept is a weighted mean of the rows, and its variance has the small-sample factor of the
+        slopes' variance.
+        """
+        absorbed, residuals = np.asarray(model._X, float), np.asarray(model._u_hat, float).ravel()
+        n, mean, bread = len(absorbed), means[model._coefnames].to_numpy(float), np.linalg.inv(absorbed.T @ absorbed)
+        if model._vcov_type == "iid":
+            ratio = (1 / n + mean @ bread @ mean) / bread[0, 0]
+        else:
+            groups = model._cluster_df if model._is_clustered else None
+            influence = (1 / n - absorbed @ bread @ mean, absorbed @ bread[:, 0])  # of a residual on constant, slope
+            own, of_slope = (_meat(weight * residuals, groups) for weight in influence)
+            ratio = own / of_slope
+        average = float(model._Y_untransformed.to_numpy().mean())
+        constant = average - self.outcome_unit * float(mean @ model._beta_hat.ravel())
+        return constant, self.outcome_unit * float(np.sqrt(model._vcov[0, 0] * ratio))
 
     def _clusters(self, columns: list[str]) -> pd.DataFrame:
         """Return the cluster codes of the rows used, under names that no fixed effect has.
@@ -220,6 +245,16 @@ class _Fit:
         return pd.DataFrame(codes)
 
 
+def _meat(score: np.ndarray, groups: pd.DataFrame | None) -> float:
+    """Return the sum of squared scores, shape (n,), summed by cluster first; two-way by inclusion and exclusion."""
+    if groups is None:
+        return float(np.sum(score**2))
+    ways = [groups[[name]] for name in groups][:2]
+    ways += [groups] if len(ways) == 2 else []
+    squares = [float((pd.Series(score).groupby(way.apply(tuple, axis=1).to_numpy()).sum() ** 2).sum()) for way in ways]
+    return sum(squares[:2]) - sum(squares[2:])
+
+
 def regress(
     formula: str,
     data: pd.DataFrame,
@@ -227,6 +262,7 @@ def regress(
     *,
     unit: str | None = None,
     singletons: Literal["keep", "drop"] = "keep",
+    constant: bool = False,
 ) -> Regression:
     """Estimate a linear regression by ordinary or two-stage least squares, absorbing fixed effects.
 
@@ -247,6 +283,8 @@ def regress(
     singletons : what happens to rows alone in a level of an effect, repeatedly until none is left: ``"drop"``
         (reghdfe, fixest) or ``"keep"`` (Stata's xtreg). They carry no information on the coefficients and leave
         iid errors as they are, but shrink clustered ones a little [2]_.
+    constant : report a constant beside absorbed effects as a last row, ``_cons``, as Stata's reghdfe does: the mean
+        outcome at regressors of zero. Least squares only.
 
     Returns
     -------
@@ -287,6 +325,7 @@ def regress(
             model = _prepare(parsed, frame.iloc[positions], effects, formula)
     rows = positions[model._data.index.to_numpy()]
     outcome = model._Y.columns[0]
+    means = model._X.mean()  # before the effects are absorbed
     scale = _estimate(model, effects, formula)
 
     y = model._Y_untransformed.to_numpy().ravel()
@@ -294,7 +333,8 @@ def regress(
     left = float(np.sum(residual**2))
     total_within = float(np.sum((model._Y * scale[outcome]) ** 2))
 
-    fit = _Fit(model, scale[outcome] / scale[model._coefnames], data.copy(deep=False), rows, residual, formula)
+    fit = _Fit(model, scale[outcome] / scale[model._coefnames], data.copy(deep=False), rows, residual, formula,
+               float(scale[outcome]), means / scale[means.index] if constant and effects and not parsed.first_stage else None)  # fmt: skip
     table, n_clusters = fit.inference(vcov)
     return Regression(
         coefficients=table,

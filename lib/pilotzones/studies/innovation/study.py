@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from pilotzones import geography, policy, replicate
+from pilotzones import claims, geography, policy, replicate
 from pilotzones.declare import Column, EventStudy, Inconsistency, Placebo, Study, Table, Variable
 from pilotzones.estimators.matching import balance
 
@@ -188,15 +188,6 @@ def derive(raw: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([panel, bands], axis=1)
 
 
-def placebo_is_centred(study: Study, panel: pd.DataFrame) -> tuple[bool, str]:
-    """Claim S10: the t values of fake zones scatter around zero, and few exceed the true one."""
-    draws = replicate.placebo(study, panel, PLACEBOS[0].draws, study.seed)
-    actual = replicate.benchmark(study, panel).coefficients.at[study.treatment, "t"]
-    mean, sd, p = draws.draws["t"].mean(), draws.draws["t"].std(), draws.p_value(actual)
-    numbers = f"mean t {mean:.2f}, sd {sd:.2f} over {len(draws.draws)} draws; {p:.1%} as large as {actual:.2f}"
-    return bool(abs(mean) < 0.2 and p < 0.05), f"{numbers}; mean near 0 and few as large claimed"
-
-
 def instruments_pass(study: Study, panel: pd.DataFrame) -> tuple[bool, str]:
     """Claim S18: the instruments move the treatment (Anderson p = 0.000, F > 19.93) and are valid (Hansen p > 0.1)."""
     tests = replicate.identification(study, study.table("T4").column("2"), panel, "hetero").tests
@@ -235,12 +226,13 @@ STUDY = Study(
     mediators=(
         ("profit", "inno_total"), ("conv", "inno_total"), ("spill", "inno_total_F1"), ("spill", "inno_total_F2"),
     ),
-    checks={"S10": placebo_is_centred, "S18": instruments_pass, "S21": matching_balances},
+    checks={"S10": claims.placebo_is_centred, "S18": instruments_pass, "S21": matching_balances},
     blocks={"controls": " + ".join(CONTROLS), "bands": " + ".join(f"zone_{s}" for s in BANDS_KM)},
     clusters={"cluster_unit": "firm", "cluster_city": "city", "cluster_province": "province"},
     published_vcov="iid",
     r2="within_unit",
     singletons="keep",
     inconsistencies=INCONSISTENCIES,
+    factors={"iv1_phone84_x_internet": "phone84", "iv2_postoffice84_x_internet": "post84"},
     derive=derive,
 )

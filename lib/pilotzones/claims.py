@@ -1,0 +1,48 @@
+"""Claims that are neither the sign and level nor the order of printed coefficients, checked on the study's own pages.
+
+Each check takes study and panel and returns whether the claim holds, and the numbers behind.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from pilotzones import replicate
+from pilotzones.declare import Study
+
+
+def placebo_is_centred(study: Study, panel: pd.DataFrame) -> tuple[bool, str]:
+    """The t values of fake zones scatter around zero, and few exceed the true one."""
+    draws = replicate.placebo(study, panel, study.placebos[0].draws, study.seed)
+    actual = replicate.benchmark(study, panel).coefficients.at[study.treatment, "t"]
+    mean, sd, p = draws.draws["t"].mean(), draws.draws["t"].std(), draws.p_value(actual)
+    numbers = f"mean t {mean:.2f}, sd {sd:.2f} over {len(draws.draws)} draws; {p:.1%} as large as {actual:.2f}"
+    return bool(abs(mean) < 0.2 and p < 0.05), f"{numbers}; mean near 0 and few as large claimed"
+
+
+def no_pre_trend(study: Study, panel: pd.DataFrame) -> tuple[bool, str]:
+    """No coefficient before the reform differs from zero at 5%."""
+    p = _path(study, panel).loc[lambda path: path.index < 0, "p"].dropna()
+    return bool((p > 0.05).all()), f"p values before the reform {_listed(p)}; all above 0.05 claimed"
+
+
+def effect_from_the_start(study: Study, panel: pd.DataFrame) -> tuple[bool, str]:
+    """The coefficient of the year of the reform is positive at 5%."""
+    first = _path(study, panel).loc[0]
+    numbers = f"{first['estimate']:.3f} (p = {first['p']:.3f}) in the year of the reform"
+    return bool(first["p"] <= 0.05 and first["estimate"] > 0), f"{numbers}; positive at 0.05 claimed"
+
+
+def effect_grows(study: Study, panel: pd.DataFrame) -> tuple[bool, str]:
+    """The coefficients rise from every year after the reform to the next."""
+    path = _path(study, panel).loc[lambda path: path.index >= 0, "estimate"]
+    return bool((np.diff(path) > 0).all()), f"{_listed(path)} from the year of the reform on; rising claimed"
+
+
+def _path(study: Study, panel: pd.DataFrame) -> pd.DataFrame:
+    return replicate.event_study(study, study.figures[0], panel).coefficients
+
+
+def _listed(values: pd.Series) -> str:
+    return ", ".join(f"{value:.3f}" for value in values)

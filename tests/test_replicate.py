@@ -1,0 +1,81 @@
+"""From a declared column to its estimate: what the paper does to rows and errors before it estimates."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pilotzones import replicate
+from pilotzones.declare import Column, Study, Table, Variable
+from pilotzones.estimators.regression import regress
+
+
+@pytest.fixture(scope="module")
+def data() -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    rows = pd.DataFrame({"city": np.repeat(np.arange(50), 8), "year": np.tile(np.arange(2010, 2018), 50)})
+    rows["cohort"] = np.where(rows["city"] < 20, 2013.0, np.nan)
+    rows["treat_post"] = (rows["year"] >= rows["cohort"]).astype(int)
+    rows["x"] = rng.standard_t(2, size=len(rows))
+    rows["y"] = 0.3 * rows["treat_post"] + 0.5 * rows["x"] + rng.standard_t(3, size=len(rows)) + rows["city"] / 10
+    rows.loc[[3, 77], "x"] = np.nan
+    return rows
+
+
+def study(**changes: object) -> Study:
+    columns = (
+        Column("1", "y ~ treat_post + x | city + year"),
+        Column("2", "y ~ treat_post + x | city + year", winsorise=0.02),
+    )
+    fields = dict(
+        key="towns", title="", title_zh="", authors="", outlet="", unit="city", time="year", years=(2010, 2017),
+        batches=(1,), benchmark=("T1", "1"), outcome="y", tables=(Table("T1", "03_baseline", "", columns),),
+        variables=(
+            Variable("city", "", kind="code"), Variable("year", "", kind="code"), Variable("cohort", "", "year"),
+            Variable("treat_post", "", kind="binary"), Variable("x", "", "yuan"), Variable("y", "", "yuan"),
+        ),
+        clusters={"cluster_unit": "city", "cluster_city": "city", "cluster_province": "province"},
+    )  # fmt: skip
+    return Study(**(fields | changes))  # type: ignore[arg-type]
+
+
+def test_winsorising_draws_in_the_continuous_variables_of_the_rows_used(data: pd.DataFrame) -> None:
+    used = data.dropna(subset=["x"])
+    limits = {name: np.percentile(used[name].to_numpy(), [2, 98]) for name in "xy"}
+    by_hand = used.assign(**{name: np.clip(used[name], *limits[name]) for name in "xy"})
+    ours = replicate.column(study(), study().tables[0].column("2"), data, "iid")
+    theirs = regress("y ~ treat_post + x | city + year", by_hand)
+    pd.testing.assert_frame_equal(ours.coefficients, theirs.coefficients, rtol=1e-9)
+    plain = replicate.column(study(), study().tables[0].column("1"), data, "iid")
+    assert abs(ours.coefficients.at["x", "estimate"] - plain.coefficients.at["x", "estimate"]) > 0.02
+    assert ours.n_obs == plain.n_obs
+
+
+def test_winsorising_leaves_codes_dummies_and_the_data_alone(data: pd.DataFrame) -> None:
+    before = data.copy()
+    drawn_in = replicate.winsorised(study(), "y ~ treat_post + x | city + year", data, 0.1)
+    pd.testing.assert_frame_equal(drawn_in[["city", "year", "treat_post"]], data[["city", "year", "treat_post"]])
+    assert drawn_in["x"].max() < data["x"].max()
+    pd.testing.assert_frame_equal(data, before)
+
+
+def test_r2_follows_the_convention_of_the_paper(data: pd.DataFrame) -> None:
+    column = study().tables[0].column("1")
+    fit = replicate.column(study(), column, data)
+    kinds = {"within": fit.r2_within, "within_unit": fit.r2_within_unit, "overall": fit.r2}
+    assert len({round(value, 6) for value in kinds.values()}) == 3
+    assert {kind: replicate.printed_r2(study(r2=kind), column, fit) for kind in kinds} == kinds
+    instrumented = Column("3", "y ~ 1 | city + year | treat_post ~ x")
+    assert replicate.printed_r2(study(r2="overall"), instrumented, fit) == fit.r2_within
+
+
+def test_a_study_of_cities_lists_each_error_once() -> None:
+    assert replicate.error_names(study()) == ["iid", "hetero", "cluster_city", "cluster_province"]
+    assert replicate.errors(study(), "cluster_unit") == replicate.errors(study(), "cluster_city") == "cluster:city"
+
+
+def test_the_constant_is_there_when_the_paper_prints_it(data: pd.DataFrame) -> None:
+    column = study().tables[0].column("1")
+    assert "_cons" in replicate.column(study(constant=True), column, data).coefficients.index
+    assert "_cons" not in replicate.column(study(), column, data).coefficients.index
