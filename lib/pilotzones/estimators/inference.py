@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from pilotzones.errors import DataError, DeclarationError
+from pilotzones.estimators.dyadic import dyadic_covariance
 from pilotzones.estimators.regression import Regression
 
 
@@ -20,6 +21,9 @@ def covariance(fit: Regression) -> tuple[pd.DataFrame, float]:
     DeclarationError
         The errors are not among those of :func:`pilotzones.estimators.regression.regress`.
     """
+    if fit.vcov.startswith("dyadic:"):
+        i, _, j = fit.vcov.removeprefix("dyadic:").partition("+")
+        return dyadic_covariance(fit, i=i, j=j)
     if fit.vcov not in ("iid", "hetero") and not fit.vcov.startswith("cluster:"):
         raise DeclarationError(f"joint test under '{fit.vcov}': pass the covariance matrix of these errors")
     inner = fit._fit

@@ -104,6 +104,11 @@ class Regression:
         DeclarationError, DataError
             As in :func:`regress`.
         """
+        if vcov.startswith("dyadic:"):
+            from pilotzones.estimators.dyadic import dyadic
+
+            i, _, j = vcov.removeprefix("dyadic:").partition("+")
+            return dyadic(self, i=i.strip(), j=j.strip())
         table, n_clusters = self._fit.inference(vcov)
         return replace(self, coefficients=_show(table, self._shown), vcov=vcov, n_clusters=n_clusters)
 
@@ -180,7 +185,8 @@ class _Fit:
             asked = {"CRV1": "+".join(clusters)}
         else:
             raise DeclarationError(
-                f"vcov = '{vcov}': expected 'iid', 'hetero', 'cluster:COLUMN' or 'cluster:COLUMN+COLUMN'"
+                f"vcov = '{vcov}': expected 'iid', 'hetero', 'cluster:COLUMN', 'cluster:COLUMN+COLUMN' or "
+                "'dyadic:COLUMN+COLUMN'"
             )
         model = copy.copy(self.model)  # vcov() overwrites attributes of the model it is called on
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -251,7 +257,7 @@ def _meat(score: np.ndarray, groups: pd.DataFrame | None) -> float:
         return float(np.sum(score**2))
     ways = [groups[[name]] for name in groups][:2]
     ways += [groups] if len(ways) == 2 else []
-    squares = [float((pd.Series(score).groupby(way.apply(tuple, axis=1).to_numpy()).sum() ** 2).sum()) for way in ways]
+    squares = [float((pd.Series(score).groupby([way[c].to_numpy() for c in way]).sum() ** 2).sum()) for way in ways]
     return sum(squares[:2]) - sum(squares[2:])
 
 
@@ -278,7 +284,8 @@ def regress(
         counted twice, and it takes half the time. The order of the effects is immaterial.
     data : one row per observation, shape (n, columns); not modified. Rows with a missing value in any variable of
         the formula are dropped. Effects and clusters may be of any type.
-    vcov : ``"iid"``, ``"hetero"``, ``"cluster:city"`` or two-way ``"cluster:city+year"``; see the module's table.
+    vcov : ``"iid"``, ``"hetero"``, ``"cluster:city"`` or two-way ``"cluster:city+year"``, see the module's table; or
+        ``"dyadic:city_i+city_j"`` for rows that are pairs, see :mod:`pilotzones.estimators.dyadic`.
     unit : column whose means ``r2_within_unit`` removes.
     singletons : what happens to rows alone in a level of an effect, repeatedly until none is left: ``"drop"``
         (reghdfe, fixest) or ``"keep"`` (Stata's xtreg). They carry no information on the coefficients and leave
@@ -335,20 +342,22 @@ def regress(
 
     fit = _Fit(model, scale[outcome] / scale[model._coefnames], data.copy(deep=False), rows, residual, formula,
                float(scale[outcome]), means / scale[means.index] if constant and effects and not parsed.first_stage else None)  # fmt: skip
-    table, n_clusters = fit.inference(vcov)
-    return Regression(
+    plain = "iid" if vcov.startswith("dyadic:") else vcov
+    table, n_clusters = fit.inference(plain)
+    estimated = Regression(
         coefficients=table,
         n_obs=int(model._N),
         r2=1 - left / _squares(y, np.zeros_like(rows)),
         r2_within=1 - left / total_within if effects else np.nan,
         r2_within_unit=1 - left / _squares(y, pd.factorize(data[unit].iloc[rows])[0]) if unit else np.nan,
-        vcov=vcov,
+        vcov=plain,
         n_clusters=n_clusters,
         dropped=tuple(dict.fromkeys([*model._collin_vars, *getattr(model, "_collin_vars_z", [])])),
         n_singletons=n_singletons,
         formula=formula,
         _fit=fit,
     )
+    return estimated if plain == vcov else estimated.under(vcov)
 
 
 def require(names: Iterable[str], data: pd.DataFrame, where: str) -> None:
