@@ -9,8 +9,8 @@
 # %% [markdown]
 # # Data: who is treated, when, and what the panel holds
 #
-# This page builds the sample, shows the roll-out of the pilot zones, and sets the descriptive statistics beside the
-# printed ones. Run it with other parameters from the project folder:
+# This page builds the sample, shows the roll-out of the pilot zones, and describes the variables, beside the printed
+# statistics where the paper has any. Run it with other parameters from the project folder:
 #
 # ```bash
 # papermill notebooks/01_data.ipynb out.ipynb -p study innovation -p seed 7
@@ -88,7 +88,12 @@ report.note(declared, "01_data", "variables")
 
 # %%
 rows = ledger.build(declared, data, p.source, p.seed, p.vcov, section="01_data")
-report.descriptive_table(rows, f"Descriptive statistics: printed, and in the {p.source} panel")
+if rows.empty:
+    table = report.view(describe.described(declared, data).rename_axis("name"),
+                        f"Descriptive statistics of the {p.source} panel; the paper prints none")
+else:
+    table = report.descriptive_table(rows, f"Descriptive statistics: printed, and in the {p.source} panel")
+table
 
 # %% tags=["remove-input"]
 report.note(declared, "01_data", "descriptives")
@@ -157,4 +162,4 @@ report.ledger_table(apart, f"Descriptive statistics that do not round to the pri
 # ## Try it
 #
 # - `-p seed 7`: another synthetic sample. Which of the descriptive statistics move, and which are fixed by the frame?
-# - `-p seed 11`: does the balance between treated and other firms change, or only its decimals?
+# - `-p seed 11`: does the balance between treated and other units change, or only its decimals?

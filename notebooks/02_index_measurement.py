@@ -7,14 +7,14 @@
 # ---
 
 # %% [markdown]
-# # Measurement: from records to indices
+# # Measurement: where the indices come from
 #
-# Before a regression there is a computation: patents become a number, trade becomes a spillover. This page opens each
-# index of the study, computes it step by step from records one level below the panel, and asks which of the choices
-# inside it matter. Run it with other parameters from the project folder:
+# Before a regression there is a computation that turns many numbers into one. This page opens each index of the study,
+# computes it step by step from what lies one level below it, and asks which of the choices inside it matter. Run it
+# with other parameters from the project folder:
 #
 # ```bash
-# papermill notebooks/02_index_measurement.ipynb out.ipynb -p study innovation -p firms 100
+# papermill notebooks/02_index_measurement.ipynb out.ipynb -p study innovation -p seed 7
 # ```
 
 # %% tags=["parameters"]
@@ -22,13 +22,14 @@ study: str = "innovation"  # paper to replicate, e.g. innovation
 source: str = "synthetic"  # synthetic, or licensed for your own exports in data/raw/<study>
 seed: int = 2023  # seed of the synthetic panel, 0 or larger
 vcov: str = "published"  # standard errors: published, iid, hetero, cluster_unit, cluster_city, cluster_province
-firms: int = 300  # number of firms whose patents are drawn, 1 or more
+firms: int = 300  # number of firms whose patents are drawn, 1 or more; studies with patent records only
 
 # %% tags=["hide-input"]
 import numpy as np
 from IPython.display import display
 
-from pilotzones import measured, panel, parameters, policy, report, studies
+from pilotzones import indices, ledger, measured, panel, parameters, policy, report, studies
+from pilotzones.measures import composite
 from pilotzones.report import figures_measurement
 
 p = parameters.check("02_index_measurement", globals())
@@ -37,17 +38,19 @@ data = panel.load(declared, p.source, p.seed)
 records = measured.module(declared)
 raw = measured.draw(declared, data, p.source, p.seed, p.firms)
 behind = f"{p.source} records, seed {p.seed}"
+digits = report.digits(declared)
 report.banner(declared, p.source, p.seed, p.vcov)
 
 # %% [markdown]
 # ## Question
 #
-# An index is a function of records: with $R_{it}$ the patents, trade flows or jobs that belong to unit $i$ in year $t$,
+# An index is a function of other numbers: with $R_{it}$ the patents, trade flows, jobs or yearbook figures that belong
+# to unit $i$ in year $t$,
 #
 # $$ y_{it} = f(R_{it}). $$
 #
-# Two questions. Does the published formula, applied to records, give the column that the regressions use? And would
-# another defensible $f$ lead to another conclusion?
+# Two questions. Does the published formula give the column that the regressions use? And would another defensible $f$
+# lead to another conclusion?
 
 # %% [markdown]
 # ## What the paper did
@@ -55,10 +58,10 @@ report.banner(declared, p.source, p.seed, p.vcov)
 # %% tags=["remove-input"]
 report.note(declared, "02_index_measurement", "specification")
 
-# %% [markdown]
+# %% [markdown] tags=["needs-records"]
 # ### The records
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input", "needs-records"]
 report.note(declared, "02_index_measurement", "records")
 
 # %% [markdown] tags=["needs-patents"]
@@ -270,6 +273,209 @@ if "patents" in raw:
 # %% tags=["remove-input", "needs-patents"]
 report.note(declared, "02_index_measurement", "transformation")
 
+# %% [markdown] tags=["needs-indices"]
+# ## A composite index, step by step
+#
+# Indicators in different units become one number in four steps. Indicator $j$ of row $i$ (a city in a year; $n$ rows):
+#
+# $$
+# x'_{ij} = \frac{x_{ij} - \min_j}{\max_j - \min_j} \text{ if more is better}, \qquad
+# x'_{ij} = \frac{\max_j - x_{ij}}{\max_j - \min_j} \text{ if less is better}.
+# $$
+
+# %% tags=["remove-input", "needs-indices"]
+report.note(declared, "02_index_measurement", "indices")
+
+# %% tags=["needs-indices"]
+if "indices" in declared.features:
+    index = declared.indices[0]
+    year = int(data["cohort"].min()) - 1  # the last year without any zone
+    some = indices.examples(index, data, year)
+    names = measured.place_names(data.loc[some])
+    raw_values = data.loc[some, [*index.indicators]].T.set_axis(names, axis=1)
+    raw_values.index = [f"{declared.variable(v).label} ({declared.variable(v).unit})" for v in raw_values.index]
+    display(report.view(raw_values,
+                        f"1. Raw indicators of five cities, from the highest {index.name} to the lowest, {year} "
+                        f"({p.source} data)", digits=0))
+
+# %% tags=["needs-indices"]
+if "indices" in declared.features:
+    scaled = indices.standardised(index, data)
+    display(report.view(scaled.loc[some].T.set_axis(names, axis=1),
+                        f"2. The same between 0, the worst of all cities and years, and 1, the best ({p.source} data)",
+                        f"Less is better for: {', '.join(index.negative)}."))
+
+# %% [markdown] tags=["needs-indices"]
+# Each row's proportion of an indicator, the indicator's entropy, and its weight:
+#
+# $$
+# p_{ij} = \frac{x'_{ij}}{\sum_i x'_{ij}}, \qquad e_j = -\frac{1}{\ln n} \sum_i p_{ij} \ln p_{ij}, \qquad
+# w_j = \frac{1 - e_j}{\sum_k (1 - e_k)}.
+# $$
+#
+# If all rows have the same, $e_j = 1$ and the weight is 0; if one row has everything, $e_j = 0$. An entropy weight says
+# how *unequally* an indicator is spread (it is Theil's inequality index divided by $\ln n$), not how important it is.
+
+# %% tags=["needs-indices"]
+if "indices" in declared.features:
+    proportions = scaled / scaled.sum() * 10_000
+    display(report.view(proportions.loc[some].T.set_axis(names, axis=1),
+                        f"3. Proportions of the sum over all cities and years, per 10,000 ({p.source} data)"))
+
+# %% tags=["needs-indices"]
+if "indices" in declared.features:
+    weights = measured.weight_table(declared, index, data)
+    apart = weights["difference"].abs()
+    display(report.view(weights, f"4. Entropy, divergence and weight, beside the printed weights ({p.source} data)",
+                        f"Greatest difference {apart.max():.4f} ({apart.idxmax()}). MC: 95% of fresh samples.",
+                        digits=4))
+
+# %% tags=["needs-indices"]
+if "indices" in declared.features:
+    report.show(
+        figures_measurement.weights_plot(weights),
+        name="fig-weights",
+        alt="Dot plot of computed and printed weights by indicator, largest on top, each pair joined by a line.",
+        caption=f"Entropy weights of {index.name}, computed on {p.source} data and as printed; bars, where the panel "
+        "is calibrated: 95% of the weights in fresh samples. Sign: whether more is better.",
+    )
+
+# %% tags=["remove-input", "needs-indices"]
+report.note(declared, "02_index_measurement", "weights")
+
+# %% [markdown] tags=["needs-indices"]
+# The weighted indicators $w_j x'_{ij}$ are then brought together: summed up, or by their distance to the best and the
+# worst point $z^+_j = \max_i w_j x'_{ij}$, $z^-_j = \min_i w_j x'_{ij}$ (TOPSIS):
+#
+# $$
+# D^{\pm}_i = \sqrt{\textstyle\sum_j (w_j x'_{ij} - z^{\pm}_j)^2}, \qquad C_i = \frac{D^-_i}{D^+_i + D^-_i}.
+# $$
+
+# %% tags=["needs-indices"]
+if "indices" in declared.features:
+    weighted = scaled * weights["weight"]
+    table = weighted.loc[some].T.set_axis(names, axis=1)
+    display(report.view(table.assign(**{"best (z+)": weighted.max(), "worst (z-)": weighted.min()}),
+                        f"5. Weighted indicators and the two ideal points ({p.source} data)", digits=4))
+
+# %% tags=["needs-indices"]
+if "indices" in declared.features:
+    distances = composite.topsis(scaled, weights["weight"])
+    built = indices.aggregate(index, scaled, weights["weight"])
+    steps = distances.loc[some].assign(**{f"{index.name} in the panel": data.loc[some, index.name]})
+    steps = steps.set_axis(names, axis=0)
+    worst = (built - data[index.name]).abs().max()
+    display(report.view(steps.rename(columns={"to_best": "D+", "to_worst": "D-"}),
+                        f"6. Distances to the ideal points, and the closeness ({p.source} data)",
+                        f"Greatest difference from the panel's {index.name}, all rows: {worst:.1e}.", digits=4))
+
+# %% tags=["needs-indices"]
+if "indices" in declared.features:
+    some_cities = dict(zip(data.loc[some, "city"], [name.rpartition(" ")[0] for name in names], strict=True))
+    by_year = data[data["city"].isin(some_cities)].pivot(index="city", columns="year", values=index.name)
+    display(report.view(by_year.loc[[*some_cities]].rename(some_cities).rename_axis(None),
+                        f"7. {index.name} of the five cities by year ({p.source} data)"))
+
+# %% tags=["needs-indices"]
+if "indices" in declared.features:
+    report.show(
+        figures_measurement.paths(data[index.name], data, some_cities,
+                                  f"{index.name} ({declared.variable(index.name).unit})"),
+        name="fig-paths",
+        alt="Left, lines of the index by year for five cities; right, its mean by year over cities that are ever "
+        "treated and cities that never are.",
+        caption=f"{index.name} by year: five cities (left), and means over ever- and never-treated cities (right; "
+        f"{p.source} data).",
+    )
+
+# %% [markdown] tags=["needs-indices"]
+# ## Which weights?
+#
+# Every step above could have been taken otherwise. For each alternative: do cities keep their rank (Spearman), and what
+# becomes of the benchmark estimate? Estimates are in standard deviations of each index, since their units differ.
+
+# %% tags=["needs-indices"]
+if "indices" in declared.features:
+    found = measured.compare_indices(declared, index, data, indices.weightings(index, data), p.vcov)
+    display(report.view(found, f"The benchmark under other weights and other sums ({p.source} data, errors: {p.vcov})"))
+    report.show(
+        report.figures.interval_plot(found, xlabel="effect (standard deviations of each index)"),
+        name="fig-weightings",
+        alt="The benchmark estimate in standard deviations with 95% intervals under five ways to build the index.",
+        caption=f"Benchmark estimate with 95% intervals, in standard deviations of each index ({p.source} data, "
+        f"errors: {p.vcov}).",
+    )
+
+# %% [markdown] tags=["needs-indices"]
+# **One yardstick for all years, or one for each?** Weights by year make the index of a city move when a weight does.
+# **A small number added?** Some papers add it because $\ln 0$ does not exist. It is not needed, for $p \ln p$ goes to
+# 0, and it is not harmless: it makes the smallest values more equal, and more so in indicators with many small values.
+
+# %% tags=["needs-indices"]
+if "indices" in declared.features:
+    pooled = measured.compare_indices(declared, index, data, indices.pooling(index, data), p.vcov)
+    display(report.view(pooled, f"Pooled and by-year yardsticks ({p.source} data, errors: {p.vcov})"))
+    shifted = indices.shifted(index, data, (0, 0.0001, 0.001, 0.01, 0.1))
+    variants = {f"x' + {shift:g}": indices.aggregate(index, scaled, weight) for shift, weight in shifted.items()}
+    shifts = measured.compare_indices(declared, index, data, variants, p.vcov)
+    shifts["largest weight"] = [weight.max() for weight in shifted.values()]
+    display(report.view(shifts, f"A small number added before the entropy ({p.source} data, errors: {p.vcov})"))
+
+# %% [markdown] tags=["needs-indices"]
+# ### Does one indicator carry the result?
+
+# %% tags=["needs-indices"]
+if "indices" in declared.features:
+    without = measured.compare_indices(declared, index, data, dict(indices.without_each(index, data)), p.vcov)
+    full = found["estimate"].iloc[0]
+    report.show(
+        report.figures.interval_plot(without, xlabel="effect (standard deviations of each index)",
+                                     marks={"all indicators": full}),
+        name="fig-left-out",
+        alt="The benchmark estimate in standard deviations with 95% intervals, each time with another indicator left "
+        "out, and a line at the estimate with all indicators.",
+        caption=f"Benchmark estimate with 95% intervals when {index.name} is built without the indicator named at the "
+        f"left ({p.source} data, errors: {p.vcov}).",
+    )
+
+# %% tags=["remove-input", "needs-indices"]
+report.note(declared, "02_index_measurement", "weighting")
+
+# %% [markdown] tags=["needs-indices"]
+# ### The printed weights, as they stand and with two of them exchanged
+#
+# Where two printed weights contradict what their indicators must look like, the book takes them as exchanged. Here is
+# what hangs on it: the same indicators, weighted as printed, with the two exchanged, and as computed.
+
+# %% tags=["needs-indices"]
+if "indices" in declared.features:
+    variants = {
+        "as printed": indices.aggregate(index, scaled, indices.printed(declared, index)),
+        "two weights exchanged": indices.aggregate(index, scaled, indices.printed(declared, index, exchange=True)),
+        "computed": built,
+    }
+    display(report.view(measured.compare_indices(declared, index, data, variants, p.vcov),
+                        f"The index and the benchmark with the printed weights ({p.source} data, errors: {p.vcov})"))
+
+# %% tags=["needs-indices"]
+if "indices" in declared.features:
+    display(report.view(weights.loc[apart.nlargest(4).index, ["indicator", "sign", "weight", "printed", "difference"]],
+                        f"The four weights furthest from the printed ones ({p.source} data)", digits=4))
+
+# %% [markdown] tags=["needs-indices"]
+# ### How much hangs on one extreme row?
+#
+# A single outlier stretches the scale, all other rows look alike on it, and the weight of the indicator rises.
+
+# %% tags=["needs-indices"]
+if "indices" in declared.features:
+    display(report.view(measured.extremes(index, data), f"The most extreme row of each indicator ({p.source} data)",
+                        "beyond: distance from the 99.9% (or 0.1%) quantile, share of the range; share of divergence: "
+                        "of the indicator's, that goes with the row.", digits=4))
+
+# %% tags=["remove-input", "needs-indices"]
+report.note(declared, "02_index_measurement", "outliers")
+
 # %% [markdown]
 # ## How to read it
 
@@ -281,6 +487,18 @@ report.note(declared, "02_index_measurement", "reading")
 
 # %% tags=["remove-input"]
 report.note(declared, "02_index_measurement", "threats")
+
+# %% [markdown] tags=["needs-indices"]
+# **Does the reform move the controls?** Minimum, maximum, weights and ideal points are taken from all rows. When the
+# reform raises a maximum, the index of a city without any zone falls: its value depends on the treatment of others,
+# which the design rules out (stable unit treatment values, SUTVA). With the yardstick fixed at the rows without a zone
+# in force this cannot happen.
+
+# %% tags=["needs-indices"]
+if "indices" in declared.features:
+    display(report.view(measured.yardstick(declared, index, data, p.vcov),
+                        f"{index.name} with its own yardstick and with one that the reform cannot move "
+                        f"({p.source} data, errors: {p.vcov})", digits=digits))
 
 # %% [markdown] tags=["needs-patents"]
 # **Is breadth a count in disguise?** If the effect on breadth is that on the number of patents, breadth says nothing
@@ -326,13 +544,19 @@ if "employment" in raw:
 
 # %% [markdown]
 # ## Where paper and page differ
-#
+
+# %% [markdown] tags=["needs-records"]
 # The regressions of the paper that have one of these indices as their outcome, as printed and here:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "needs-records"]
 if records is not None:
     used = measured.used_in(declared, data, [*records.OUTCOMES.values()], p.vcov)
     display(report.view(used, f"Effects on the measured indices, printed and on {p.source} data (errors: {p.vcov})"))
+
+# %% tags=["hide-input", "needs-indices"]
+if "indices" in declared.features:
+    rows = ledger.build(declared, data, p.source, p.seed, p.vcov, section="02_index_measurement")
+    display(report.ledger_table(rows, f"Ledger rows of this page ({p.source} data)"))
 
 # %% tags=["remove-input"]
 report.note(declared, "02_index_measurement", "differences")
@@ -340,6 +564,9 @@ report.note(declared, "02_index_measurement", "differences")
 # %% [markdown]
 # ## Try it
 #
+# - `-p seed 7`: another panel, and other numbers below it. Does measuring still give the panel back?
+# - `-p vcov iid` and `-p vcov cluster_city`: which of the conclusions about indices depend on the errors?
+
+# %% [markdown] tags=["needs-patents"]
 # - `-p firms 50`: fewer firms with records. Which numbers of this page change, and which cannot?
 # - `-p vcov cluster_city`: an index of a city is the same for all its firms. What happens to its standard error?
-# - `-p seed 7`: another panel and other records behind it. Does measuring still give the panel back?

@@ -34,6 +34,7 @@ from pilotzones import discrepancy, ledger, panel, parameters, replicate, report
 p = parameters.check("03_baseline", globals())
 declared = studies.load(p.study)
 data = panel.load(declared, p.source, p.seed)
+digits = report.digits(declared)
 report.banner(declared, p.source, p.seed, p.vcov)
 
 # %% [markdown]
@@ -82,7 +83,7 @@ report.note(declared, "03_baseline", "reading")
 # %%
 benchmark = fits[declared.benchmark[1]]
 under = truth.under_each_error(declared, benchmark)
-report.view(under, f"The benchmark estimate under each standard error ({p.source} data)")
+report.view(under, f"The benchmark estimate under each standard error ({p.source} data)", digits=digits)
 
 # %%
 report.show(
@@ -100,7 +101,8 @@ report.note(declared, "03_baseline", "standard_errors")
 # samples it did so this often:
 
 # %%
-report.view(truth.coverage(declared, table.id), "Share of 95% intervals that cover, in fresh synthetic samples")
+report.view(truth.coverage(declared, table.id), "Share of 95% intervals that cover, in fresh synthetic samples",
+            empty="No Monte-Carlo summary of this study is committed.")
 
 # %% [markdown]
 # ### Truth against estimate
@@ -110,7 +112,8 @@ report.view(truth.coverage(declared, table.id), "Share of 95% intervals that cov
 # treated rows that the fixed effects leave any comparison for, and the weighted mean that the regression targets.
 
 # %%
-report.view(truth.against_estimates(declared, table, fits, data), f"Estimates and what they target ({p.source} data)")
+report.view(truth.against_estimates(declared, table, fits, data),
+            f"Estimates and what they target ({p.source} data)", digits=digits)
 
 # %% [markdown]
 # ### Event study
@@ -125,8 +128,9 @@ report.view(truth.against_estimates(declared, table, fits, data), f"Estimates an
 # %%
 figure = declared.section_figures("03_baseline")[0]
 standard = replace(figure, leads=p.leads, lags=p.lags, base=(p.base,), beyond="bin")
+ends = "ends binned" if figure.beyond == "bin" else "and rows outside the window"
 paths = {
-    f"as in the paper (base: year {', '.join(map(str, figure.base))} and rows outside the window)":
+    f"as declared for the paper (base: year {', '.join(map(str, figure.base))}, {ends})":
         replicate.event_study(declared, figure, data, p.vcov),
     f"standard (base: year {p.base}, ends binned)": replicate.event_study(declared, standard, data, p.vcov),
 }
@@ -136,12 +140,14 @@ report.show(
     alt="Event-study coefficients with 95% intervals under the paper's base and under the standard base; where the "
     "data are synthetic the true mean effect is marked.",
     caption=f"Dynamic effect with 95% intervals ({p.source} data, standard errors: {p.vcov}), with the paper's dummies "
-    "and with a standard base year. Black marks, where the truth is known: mean effect by years of treatment.",
+    "and with those of this page's parameters. Black marks, where the truth is known: mean effect by years of "
+    "treatment.",
 )
 
 # %%
 report.view(discrepancy.bases(declared, figure, data, p.vcov),
-            f"The event study under every base before the reform, by event year ({p.source} data)")
+            f"The event study under every base before the reform, by event year ({p.source} data)",
+            digits=digits)
 
 # %% tags=["remove-input"]
 report.note(declared, "03_baseline", "event_study")
@@ -172,7 +178,7 @@ report.note(declared, "03_baseline", "differences")
 # %% [markdown]
 # ## Try it
 #
-# - `-p vcov cluster_city`: which stars survive when errors may be correlated within a city?
+# - `-p vcov iid` and `-p vcov cluster_city`: which stars depend on whether errors may be correlated within a city?
 # - `-p seed 7`: another sample from the same truth. How far does the estimate move, and is that in line with its
 #   standard error?
 # - `-p base -2`: the pre-reform coefficients move together. Which conclusion depends on the base?

@@ -7,7 +7,7 @@
 # ---
 
 # %% [markdown]
-# # Robustness: other dates, outcomes, instruments and samples
+# # Robustness: one choice exchanged at a time
 #
 # This page re-estimates the paper's robustness checks and asks of each: could it have failed? Run it with other
 # parameters from the project folder:
@@ -22,7 +22,7 @@ source: str = "synthetic"  # synthetic, or licensed for your own exports in data
 seed: int = 2023  # seed of the synthetic panel and of the placebo draws, 0 or larger
 vcov: str = "published"  # standard errors: published, iid, hetero, cluster_unit, cluster_city, cluster_province
 draws: int = 500  # fake roll-outs of the placebo test, 1 or more
-neighbours: int = 1  # controls per treated row in the matched sample, 1 or more
+neighbours: int = 1  # controls per treated row in the matched sample, 1 or more; studies with matching only
 
 # %% tags=["hide-input"]
 from IPython.display import display
@@ -32,6 +32,7 @@ from pilotzones import ledger, panel, parameters, replicate, report, robustness,
 p = parameters.check("04_robustness", globals())
 declared = studies.load(p.study)
 data = panel.load(declared, p.source, p.seed)
+digits = report.digits(declared)
 report.banner(declared, p.source, p.seed, p.vcov)
 
 # %% [markdown]
@@ -66,48 +67,127 @@ report.note(declared, "04_robustness", "reading")
 # %% [markdown] tags=["needs-placebo"]
 # ### Placebo: zones in cities that have none
 #
-# Draw as many never-treated cities as there are real pilot cities, give them the real starting years, and re-estimate
+# Draw as many cities without a zone as there are real pilot cities, give them the real starting years, and re-estimate
 # the benchmark. Repeated often, this gives the distribution of $t$ when there is nothing to find. The share of fake
 # $|t|$ at least as large as the real one, $(1 + \#\{|t_b| \ge |t|\})/(1 + B)$, is an exact p value if cities had been
 # drawn by lot.
 
 # %% tags=["needs-placebo"]
-benchmark = replicate.benchmark(declared, data, p.vcov)
-fake = robustness.placebos(declared, data, p.draws, p.seed, p.vcov)
-report.view(robustness.placebo_summary(fake, benchmark, declared.treatment),
-            f"Placebo with {p.draws} draws, with and without the truly treated units ({p.source} data)")
+if "placebo" in declared.features:
+    benchmark = replicate.benchmark(declared, data, p.vcov)
+    fake = robustness.placebos(declared, data, p.draws, p.seed, p.vcov)
+    display(report.view(robustness.placebo_summary(fake, benchmark, declared.treatment),
+                        f"Placebo with {p.draws} draws, in three ways ({p.source} data)",
+                        "all units: fake zones in never-treated cities, the truly treated among the controls; any city "
+                        "drawn: treated ones, too."))
 
 # %% tags=["needs-placebo"]
-actual = benchmark.coefficients.at[declared.treatment, "t"]
-report.show(
-    report.figures.placebo_plot(fake, actual),
-    name="fig-placebo",
-    alt="Histograms of the t values of fake pilot zones, with the standard normal density and the real t value.",
-    caption=f"t values of {p.draws} fake roll-outs ({p.source} data, standard errors: {p.vcov}): with the truly "
-    "treated units in the sample, as in the paper, and without them. Line: the real t value.",
-)
+if "placebo" in declared.features:
+    actual = benchmark.coefficients.at[declared.treatment, "t"]
+    report.show(
+        report.figures.placebo_plot(fake, actual),
+        name="fig-placebo",
+        alt="Histograms of the t values of fake pilot zones, with the standard normal density and the real t value.",
+        caption=f"t values of {p.draws} fake roll-outs ({p.source} data, standard errors: {p.vcov}): in never-treated "
+        "cities, with the truly treated units in the sample and without them, and in any city. Line: the real t value.",
+    )
 
 # %% tags=["remove-input", "needs-placebo"]
 report.note(declared, "04_robustness", "placebo")
+
+# %% [markdown] tags=["needs-policies"]
+# ### Other policies at the same time
+#
+# Another policy biases the benchmark if it reached the same cities at the same time *and* moves the outcome. The first
+# can be counted. What matters is the correlation that is left when controls, city and year effects are removed from
+# both; the plain one is mostly between large cities and small ones.
+
+# %% tags=["needs-policies"]
+if "policies" in declared.features:
+    display(report.view(robustness.policy_overlap(declared, data),
+                        f"Cities that had another policy as well ({p.source} data)",
+                        "before, same year, after: treated cities, by the start of the other policy against "
+                        "that of the zone."))
+
+# %% tags=["needs-policies"]
+if "policies" in declared.features:
+    policies = robustness.policy_estimates(declared, data, p.vcov)
+    display(report.view(policies,
+                        f"The benchmark beside other policies ({p.source} data, errors: {p.vcov})", digits=digits))
+
+# %% tags=["remove-input", "needs-policies"]
+report.note(declared, "04_robustness", "policies")
+
+# %% [markdown] tags=["needs-indices"]
+# ### Winsorising: which numbers?
+#
+# "Winsorised at 1%" draws the extreme values in to a quantile. Of an index one can winsorise the index or the
+# indicators that it is made of, and that is not the same: the extremes of the indicators are the yardstick of the
+# min-max scale, so all rows change, and so do the weights. Estimates in standard deviations of each index compare;
+# those in its own unit do not.
+
+# %% tags=["needs-indices"]
+if "indices" in declared.features:
+    index = declared.indices[0]
+    shares = (0, 0.005, 0.01, 0.02, 0.05)
+    winsorised = robustness.winsorising(declared, index, data, p.vcov, shares)
+    display(report.view(winsorised.rename_axis("share at either end"),
+                        f"The benchmark after winsorising in three places ({p.source} data, errors: {p.vcov})",
+                        digits=digits))
+
+# %% tags=["remove-input", "needs-indices"]
+report.note(declared, "04_robustness", "winsorising")
 
 # %% [markdown] tags=["needs-instruments"]
 # ### Instruments
 #
 # Two-stage least squares uses only the variation in treatment that the instruments $z$ predict. That needs relevance
 # ($z$ moves the treatment), which can be tested, and exclusion ($z$ moves the outcome through nothing else), which
-# cannot; with two instruments one can only ask whether they contradict each other (Hansen's J).
+# cannot; with more than one instrument one can only ask whether they contradict each other (Hansen's J).
 
 # %% tags=["needs-instruments"]
-instrumented = robustness.instrumented(tables)
-tests = replicate.identification(declared, instrumented, data, "hetero")
-report.view(tests.tests[["statistic", "p", "errors", "null"]], f"Tests of the instruments ({p.source} data)")
+if "instruments" in declared.features:
+    instrumented = robustness.instrumented(tables)
+    tests = replicate.identification(declared, instrumented, data, "hetero")
+    display(report.view(tests.tests[["statistic", "p", "errors", "null"]],
+                        f"Tests of the instruments ({p.source} data)"))
 
 # %% tags=["needs-instruments"]
-report.view(robustness.strength(declared, instrumented, data),
-            f"Strength of the instruments under each standard error ({p.source} data)")
+if "instruments" in declared.features:
+    strength = robustness.strength(declared, instrumented, data)
+    display(report.view(strength, f"Strength of the instruments under each standard error ({p.source} data)"))
 
 # %% tags=["needs-instruments"]
-report.view(tests.stock_yogo, "Stock and Yogo's critical values for these instruments (Cragg-Donald F)", digits=2)
+if "instruments" in declared.features:
+    display(report.view(tests.stock_yogo, "Stock and Yogo's critical values for these instruments (Cragg-Donald F)",
+                        digits=2))
+
+# %% [markdown] tags=["needs-instruments"]
+# **An instrument made of noise.** An instrument of the form $z_{ct} = f_c \times g_{ct}$ has two factors. Give every
+# city the $f$ of another one, drawn by lot, and leave $g$ alone: such an instrument knows nothing about the city. If
+# its first stage is strong all the same, it is $g$ that speaks. When $g$ contains the treatment itself, $z$ is zero
+# without a zone and positive with one, whatever the $f$; its $F$ is large, and 2SLS returns least squares with larger
+# errors. When $g$ is a series of the whole country, noise stays noise, provided that the errors know that a city is
+# one draw of $f$ and not hundreds.
+
+# %% tags=["needs-instruments"]
+if "instruments" in declared.features:
+    noise = robustness.placebo_instruments(declared, instrumented, data, min(p.draws, 200), p.seed, p.vcov)
+    display(report.view(robustness.placebo_instruments_summary(noise),
+                        f"First stage and 2SLS with a factor that is drawn by lot ({p.source} data)"))
+
+# %% tags=["needs-instruments"]
+if "instruments" in declared.features:
+    real = tuple(strength.loc["cluster_city", ["first-stage F (Kleibergen-Paap)", "2SLS"]])
+    least_squares = replicate.benchmark(declared, data).coefficients.at[declared.treatment, "estimate"]
+    report.show(
+        report.figures.placebo_instruments_plot(noise, real, least_squares, xlabel=declared.effect_label),
+        name="fig-noise",
+        alt="Histograms of the first-stage F and of the 2SLS estimate for instruments made of noise, one row per "
+        "second factor, with the real instrument marked.",
+        caption=f"First-stage F (left, log scale) and 2SLS estimate (right, middle 90% of draws) when cities exchange "
+        f"the first factor of their instrument by lot ({p.source} data, errors clustered by city).",
+    )
 
 # %% tags=["remove-input", "needs-instruments"]
 report.note(declared, "04_robustness", "instruments")
@@ -120,26 +200,30 @@ report.note(declared, "04_robustness", "instruments")
 # afterwards, and does the answer depend on choices that the paper does not state?
 
 # %% tags=["needs-matching"]
-matching_column = robustness.matching_column(tables)
-pairs = replicate.matched(declared, matching_column, data, neighbours=p.neighbours)
-report.view(pairs.model, f"Propensity model (logit), pseudo R2 = {pairs.pseudo_r2:.3f} ({p.source} data)")
+if "matching" in declared.features:
+    matching_column = robustness.matching_column(tables)
+    pairs = replicate.matched(declared, matching_column, data, neighbours=p.neighbours)
+    display(report.view(pairs.model, f"Propensity model (logit), pseudo R2 = {pairs.pseudo_r2:.3f} ({p.source} data)"))
 
 # %% tags=["needs-matching"]
-report.show(
-    report.figures.overlap_plot(pairs),
-    name="fig-overlap",
-    alt="Histograms of the propensity score of treated rows, of control rows, and of matched control rows.",
-    caption=f"Overlap of the propensity score ({p.source} data): treated rows, all controls and matched controls.",
-)
+if "matching" in declared.features:
+    report.show(
+        report.figures.overlap_plot(pairs),
+        name="fig-overlap",
+        alt="Histograms of the propensity score of treated rows, of control rows, and of matched control rows.",
+        caption=f"Overlap of the propensity score ({p.source} data): treated rows, all controls and matched controls.",
+    )
 
 # %% tags=["needs-matching"]
-balance = robustness.balance(matching_column, data, pairs)
-report.view(balance, f"Balance before and after matching ({p.source} data)")
+if "matching" in declared.features:
+    balance = robustness.balance(matching_column, data, pairs)
+    display(report.view(balance, f"Balance before and after matching ({p.source} data)"))
 
 # %% tags=["needs-matching"]
-matched_table = next(table for table in tables if matching_column in table.columns)
-report.view(robustness.matching_choices(declared, matched_table, matching_column, data),
-            f"The same column under choices the paper leaves open, iid errors ({p.source} data)")
+if "matching" in declared.features:
+    matched_table = next(table for table in tables if matching_column in table.columns)
+    display(report.view(robustness.matching_choices(declared, matched_table, matching_column, data),
+                        f"The same column under choices the paper leaves open, iid errors ({p.source} data)"))
 
 # %% tags=["remove-input", "needs-matching"]
 report.note(declared, "04_robustness", "matching")
@@ -158,7 +242,8 @@ report.note(declared, "04_robustness", "threats")
 
 # %%
 report.view(robustness.closest_readings(declared, tables, data),
-            f"Closest readings of the inconsistent cells of this page ({p.source} data)")
+            f"Closest readings of the inconsistent cells of this page ({p.source} data)",
+            empty="No number of this page contradicts another one of the paper.")
 
 # %% [markdown]
 # ## Where paper and page differ
@@ -173,6 +258,9 @@ report.note(declared, "04_robustness", "differences")
 # %% [markdown]
 # ## Try it
 #
-# - `-p vcov cluster_city`: what happens to the placebo's p value, which needs no standard error to be right?
-# - `-p neighbours 3`: more controls per treated row. What happens to overlap and balance?
+# - `-p vcov cluster_city` and `-p vcov iid`: what happens to the placebo's p value, which needs no standard error to be
+#   right?
 # - `-p draws 5000`: how precise is a randomisation p value from 500 draws?
+
+# %% [markdown] tags=["needs-matching"]
+# - `-p neighbours 3`: more controls per treated row. What happens to overlap and balance?

@@ -31,6 +31,7 @@ from pilotzones import heterogeneity, ledger, panel, parameters, replicate, repo
 p = parameters.check("05_heterogeneity", globals())
 declared = studies.load(p.study)
 data = panel.load(declared, p.source, p.seed)
+digits = report.digits(declared)
 report.banner(declared, p.source, p.seed, p.vcov)
 
 # %% [markdown]
@@ -82,11 +83,13 @@ report.note(declared, "05_heterogeneity", "reading")
 #
 # Three tests of equal coefficients: separate regressions taken as independent; one regression in which everything is
 # interacted with the group, so that clusters may span groups; and a permutation of the group labels, which uses no
-# standard error at all.
+# standard error at all. Groups of treated cities that are compared with the *same* controls are not independent and
+# cannot be permuted; for them, one regression has a treatment dummy for each group, once over all years and once over
+# the event years that every group has reached.
 
 # %%
 report.view(heterogeneity.differences(declared, tables, data, p.vcov, p.draws, p.seed),
-            f"Differences between groups ({p.source} data, {p.draws} permutations)")
+            f"Differences between groups ({p.source} data, {p.draws} permutations)", digits=digits)
 
 # %% tags=["remove-input"]
 report.note(declared, "05_heterogeneity", "tests")
@@ -95,25 +98,25 @@ report.note(declared, "05_heterogeneity", "tests")
 # Where the truth is known, each subsample's estimate can be set beside what it targets:
 
 # %%
-report.view(groups, f"Subsample estimates, printed values and estimands ({p.source} data)")
+report.view(groups, f"Subsample estimates, printed values and estimands ({p.source} data)", digits=digits)
 
 # %% [markdown]
 # ## What can go wrong
 #
 # **Splitting by the outcome.** A sample cut by the outcome is selected by what is to be explained: rows with a large
 # positive shock, or a large effect, move to the high half. Within each half the outcome varies less, and the
-# coefficient shrinks towards zero. Cutting by something fixed before the reform avoids this.
+# coefficient shrinks towards zero. Cutting by something fixed before the reform, such as region, avoids this.
 
 # %%
 report.view(heterogeneity.split_by_outcome(declared, data, p.vcov),
-            f"The benchmark in halves of the sample, cut in three ways ({p.source} data)")
+            f"The benchmark in halves of the sample, cut in three ways ({p.source} data)", digits=digits)
 
 # %% tags=["remove-input"]
 report.note(declared, "05_heterogeneity", "threats")
 
 # %% [markdown]
 # **Many groups, some luck.** With $m$ independent subsamples and no effect anywhere, the chance that at least one is
-# significant at 5% is $1 - 0.95^m$: 37% for nine.
+# significant at 5% is $1 - 0.95^m$: 23% for five, 37% for nine.
 
 # %% [markdown]
 # ## Where paper and page differ
@@ -128,5 +131,5 @@ report.note(declared, "05_heterogeneity", "differences")
 # %% [markdown]
 # ## Try it
 #
-# - `-p vcov cluster_city`: which differences survive?
+# - `-p vcov iid` and `-p vcov cluster_city`: which differences depend on the errors?
 # - `-p seed 7`: does the order of the groups survive in another sample from the same truth?

@@ -9,8 +9,9 @@
 # %% [markdown]
 # # Mechanisms: through what, and how would one know?
 #
-# This page re-estimates the paper's two-step mediation, gives the indirect effect the interval it lacks, and asks how
-# much of it survives if the mediator is not as good as random. Run it with other parameters from the project folder:
+# This page re-estimates the paper's regressions of the mediators, puts an interval on each indirect effect, and asks
+# how much of it survives if the mediator is not as good as random. Run it with other parameters from the project
+# folder:
 #
 # ```bash
 # papermill notebooks/06_mechanisms.ipynb out.ipynb -p study innovation -p draws 5000
@@ -78,9 +79,11 @@ report.note(declared, "06_mechanisms", "reading")
 # from their estimated distributions; Sobel's uses the normal approximation and is shown for comparison.
 
 # %% tags=["needs-mediators"]
-found = mechanisms.models(declared, data, p.draws, p.seed)
-effects = mechanisms.indirect_effects(declared, found)
-report.view(effects, f"Indirect effects, 95% intervals, {p.draws} samples of cities ({p.source} data)", digits=4)
+if "mediators" in declared.features:
+    found = mechanisms.models(declared, data, p.draws, p.seed)
+    effects = mechanisms.indirect_effects(declared, found)
+    display(report.view(effects,
+                        f"Indirect effects, 95% intervals, {p.draws} samples of cities ({p.source} data)", digits=4))
 
 # %% tags=["remove-input", "needs-mediators"]
 report.note(declared, "06_mechanisms", "indirect")
@@ -92,8 +95,9 @@ report.note(declared, "06_mechanisms", "indirect")
 # exactly. Between different samples it also contains what the dropped rows do.
 
 # %% tags=["needs-mediators"]
-report.view(mechanisms.fall_of_the_coefficient(declared, found, data),
-            f"Treatment coefficient with and without each mediator ({p.source} data)", digits=4)
+if "mediators" in declared.features:
+    display(report.view(mechanisms.fall_of_the_coefficient(declared, found, data),
+                        f"Treatment coefficient with and without each mediator ({p.source} data)", digits=4))
 
 # %% [markdown] tags=["needs-mediators"]
 # ## What can go wrong: the mediator is not random
@@ -103,23 +107,41 @@ report.view(mechanisms.fall_of_the_coefficient(declared, found, data),
 # the mechanism is fragile.
 
 # %% tags=["needs-mediators"]
-report.show(
-    report.figures.sensitivity_plot(found),
-    name="fig-sensitivity",
-    alt="Indirect effect as a function of the correlation of the errors, one panel per mediator, each crossing zero.",
-    caption=f"Indirect effect by the assumed correlation of the two equations' errors ({p.source} data), with the 95% "
-    "band of the city bootstrap. Dashed: the correlation at which it vanishes.",
-)
+if "mediators" in declared.features:
+    report.show(
+        report.figures.sensitivity_plot(found),
+        name="fig-sensitivity",
+        alt="Indirect effect as a function of the correlation of the errors, one panel per mediator, each crossing "
+        "zero.",
+        caption=f"Indirect effect by the assumed correlation of the two equations' errors ({p.source} data), with the "
+        "95% band of the city bootstrap. Dashed: the correlation at which it vanishes.",
+    )
 
 # %% tags=["remove-input", "needs-mediators"]
 report.note(declared, "06_mechanisms", "threats")
+
+# %% [markdown] tags=["needs-indices"]
+# **Is the mechanism arithmetic?** If a mediator, or what it is made of, is one of the index's own indicators, a reform
+# that moves the mediator moves the index by construction. Build the index anew without each indicator in turn: an
+# indirect effect that vanishes with one indicator was that indicator, seen twice.
+
+# %% tags=["needs-indices"]
+if "indices" in declared.features:
+    index = declared.indices[0]
+    display(report.view(mechanisms.without_indicators(declared, index, data),
+                        f"Indirect effect as a share of the total, by the indicator that {index.name} is built without "
+                        f"({p.source} data)"))
+
+# %% tags=["remove-input", "needs-indices"]
+report.note(declared, "06_mechanisms", "mechanical")
 
 # %% [markdown]
 # ### Which reading fits a number that contradicts the paper?
 
 # %%
 report.view(robustness.closest_readings(declared, tables, data),
-            f"Closest readings of the inconsistent cells of this page ({p.source} data)")
+            f"Closest readings of the inconsistent cells of this page ({p.source} data)",
+            empty="No number of this page contradicts another one of the paper.")
 
 # %% [markdown]
 # ## Where paper and page differ
@@ -135,4 +157,4 @@ report.note(declared, "06_mechanisms", "differences")
 # ## Try it
 #
 # - `-p draws 200` and `-p draws 5000`: how much does the bootstrap interval depend on the number of samples?
-# - `-p vcov cluster_city`: which of the mediator equations keep their stars?
+# - `-p vcov iid` and `-p vcov cluster_city`: do the mediator equations keep their stars under both?

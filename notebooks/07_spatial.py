@@ -30,6 +30,7 @@ from pilotzones import ledger, panel, parameters, replicate, report, space, stud
 p = parameters.check("07_spatial", globals())
 declared = studies.load(p.study)
 data = panel.load(declared, p.source, p.seed)
+digits = report.digits(declared)
 report.banner(declared, p.source, p.seed, p.vcov)
 
 # %% [markdown]
@@ -51,6 +52,9 @@ report.banner(declared, p.source, p.seed, p.vcov)
 # %% tags=["remove-input"]
 report.note(declared, "07_spatial", "specification")
 
+# %% tags=["remove-input"]
+report.note(declared, "07_spatial", "extension")
+
 # %%
 table = declared.section_tables("07_spatial")[0]
 report.specification(declared, table)
@@ -70,7 +74,7 @@ report.show(
 )
 
 # %%
-report.view(bands, f"Coefficients of the distance bands, outer end in km ({p.source} data)")
+report.view(bands, f"Coefficients of the distance bands, outer end in km ({p.source} data)", digits=digits)
 
 # %% tags=["remove-input"]
 report.note(declared, "07_spatial", "reading")
@@ -92,7 +96,7 @@ report.view(space.joint_tests(declared, fit), f"Joint F test of all distance ban
 
 # %%
 errors = space.conley_errors(declared, data)
-report.view(errors, f"The benchmark estimate under spatially correlated errors ({p.source} data)")
+report.view(errors, f"The benchmark estimate under spatially correlated errors ({p.source} data)", digits=digits)
 
 # %%
 report.show(
@@ -109,11 +113,14 @@ report.note(declared, "07_spatial", "errors")
 # ## What can go wrong: a spillover that is ignored
 #
 # Here a spillover of known size is switched on: rows without a zone of their own gain when a zone is in force within
-# the radius. The rest of the data stay as they are.
+# the radius: nothing, a quarter, a half, and all of what the benchmark says a zone's own city gains. The rest of the
+# data stay as they are.
 
 # %%
-report.view(space.spillover_bias(declared, data, (0.0, 0.05, 0.10, 0.20), p.radius),
-            f"The benchmark with a spillover up to {p.radius} km ({p.source} data, spillover added)")
+own = replicate.benchmark(declared, data, p.vcov).coefficients.at[declared.treatment, "estimate"]
+sizes = tuple(share * abs(own) for share in (0, 0.25, 0.5, 1))
+report.view(space.spillover_bias(declared, data, sizes, p.radius),
+            f"The benchmark with a spillover up to {p.radius} km ({p.source} data, spillover added)", digits=digits)
 
 # %% tags=["remove-input"]
 report.note(declared, "07_spatial", "threats")
@@ -132,4 +139,4 @@ report.note(declared, "07_spatial", "differences")
 # ## Try it
 #
 # - `-p radius 50` and `-p radius 300`: a wider spillover reaches more controls. What happens to the bias?
-# - `-p vcov cluster_city`: does the joint test change its mind?
+# - `-p vcov iid` and `-p vcov cluster_city`: which single bands look significant, and what does the joint test say?

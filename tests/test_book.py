@@ -94,7 +94,7 @@ def stale(project: Path) -> set[str]:
 def test_pages_hold_their_results_and_no_trace_of_the_execution(built: Path) -> None:
     text = pages(built)
     assert set(text) == BOTH
-    assert "\"1 a\\n\"" in text["toy/01_data"]
+    assert '"1 a\\n"' in text["toy/01_data"]
     assert "papermill" not in json.loads(text["toy/03_baseline"])["metadata"]
     assert not any(word in text["toy/03_baseline"] for word in ("start_time", "_trace", "injected_at"))
 

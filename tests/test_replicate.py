@@ -77,5 +77,21 @@ def test_a_study_of_cities_lists_each_error_once() -> None:
 
 def test_the_constant_is_there_when_the_paper_prints_it(data: pd.DataFrame) -> None:
     column = study().tables[0].column("1")
-    assert "_cons" in replicate.column(study(constant=True), column, data).coefficients.index
+    assert "_cons" in replicate.column(study(constant="mean"), column, data).coefficients.index
     assert "_cons" not in replicate.column(study(), column, data).coefficients.index
+
+
+def test_the_constant_of_the_first_year_is_that_of_year_dummies(data: pd.DataFrame) -> None:
+    """In a balanced panel: the mean outcome of the first year at regressors of zero. Nothing else changes."""
+    balanced = data.fillna({"x": 0.0})
+    column = study().tables[0].column("1")
+    ours, plain = (replicate.column(study(constant=kind), column, balanced) for kind in ("first_year", "mean"))
+    slopes = ["treat_post", "x"]
+    pd.testing.assert_frame_equal(
+        ours.coefficients.loc[slopes], plain.coefficients.loc[slopes], rtol=1e-8, check_names=False
+    )
+    assert list(ours.under("iid").coefficients.index) == [*slopes, "_cons"]
+    first = balanced[balanced["year"] == 2010].mean()
+    expected = first["y"] - first[slopes] @ plain.coefficients.loc[slopes, "estimate"]
+    assert ours.coefficients.at["_cons", "estimate"] == pytest.approx(expected, rel=1e-8)
+    assert (ours.r2, ours.r2_within_unit) == pytest.approx((plain.r2, plain.r2_within_unit))

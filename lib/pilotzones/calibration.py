@@ -3,7 +3,8 @@
 Used through ``python -m pilotzones.calibration STUDY --fit`` and ``python -m pilotzones.calibration STUDY --runs 200``.
 A study's ``synthetic`` module provides ``generate(seed, overrides)``, ``parameters()``, the file ``PARAMETERS`` and
 
-- ``TARGETS``: (parameter, cell, step), as many printed cells as parameters. They are solved by damped Newton steps on
+- ``TARGETS``: (parameter, cell, step), as many printed cells as parameters; ``"a at b"`` for a cell a that shall have
+  the value printed for b. They are solved by damped Newton steps on
   the mean over several seeds, with a numerical Jacobian. All panels of a seed share their random numbers, and draws are
   smooth in the parameters, so that differences between parameters are not noise.
 - ``EFFECTS`` and ``EFFECT_CELLS``: the parameters of the true effect and the cells that identify them. They are solved
@@ -33,7 +34,7 @@ import pandas as pd
 import scipy.sparse as sp
 from tqdm import tqdm
 
-from pilotzones import describe, ledger, panel, published, replicate, studies
+from pilotzones import describe, indices, ledger, panel, published, replicate, studies
 from pilotzones.declare import Study
 from pilotzones.errors import DataError
 from pilotzones.io import write_atomically
@@ -62,6 +63,8 @@ def printed(study: Study) -> Cells:
     for row in published.descriptives(study.key).to_dict("records"):
         values = {"n_obs": row["n"], **{name: row[name] for name in ("mean", "sd", "min", "max")}}
         cells |= {f"T1//{row['symbol']}/{name}": value for name, value in values.items()}
+    for row in published.weights(study.key).itertuples():
+        cells[f"{row.table}//{row.indicator}/weight"] = row.weight
     return cells
 
 
@@ -181,11 +184,36 @@ def simulate(key: str, parameters: Parameters, true_effects: bool, seed: int) ->
     study, generator = studies.load(key), _generator(key)
     data = generator.generate(seed, parameters)
     data = study.derive(data) if study.derive else data
+    if study.published_vcov != "iid":  # a panel of cities is small enough for the estimator itself
+        declared = _on_truth(study, generator.NO_ESTIMAND) if true_effects else study
+        cells = _fitted_cells(declared, data)
+    else:
+        cells = quick_cells(study, data, TRUTH if true_effects else "")
     if true_effects:
-        return quick_cells(study, data, TRUTH)
-    symbols = [s for s in published.descriptives(key)["symbol"] if s in data]
-    moments = describe.moments(data, symbols).stack()
-    return quick_cells(study, data) | {f"T1//{symbol}/{name}": float(v) for (symbol, name), v in moments.items()}
+        return cells
+    about = _about_variables(study, data)
+    return cells | dict(zip(about[KEYS].agg("/".join, axis=1), about["value"], strict=True))
+
+
+def _about_variables(study: Study, data: pd.DataFrame) -> pd.DataFrame:
+    """Return moments of the variables that the paper describes and weights of its indices: ``KEYS`` and ``value``."""
+    cells = [(table, name, "weight", v) for (table, name), v in indices.printed_weights(study, data).items()]
+    if symbols := [s for s in published.descriptives(study.key)["symbol"] if s in data]:
+        moments = describe.moments(data, symbols).stack()
+        cells += [("T1", symbol, statistic, float(v)) for (symbol, statistic), v in moments.items()]
+    return pd.DataFrame(cells, columns=["table", "term", "statistic", "value"]).assign(column="")
+
+
+def _fitted_cells(study: Study, data: pd.DataFrame) -> Cells:
+    """Return estimate, se (of the paper's kind), r2 and n_obs of every declared column."""
+    cells: Cells = {}
+    for table in study.tables:
+        for column in table.columns:
+            fit, place = replicate.column(study, column, data), f"{table.id}/{column.id}"
+            for term, found in fit.coefficients.iterrows():
+                cells |= {f"{place}/{term}/estimate": found["estimate"], f"{place}/{term}/se": found["se"]}
+            cells |= {f"{place}//r2": replicate.printed_r2(study, column, fit), f"{place}//n_obs": float(fit.n_obs)}
+    return cells
 
 
 # ------------------------------------------------------------------------------------------------------ calibration
@@ -243,11 +271,11 @@ def _newton(
     """Solve the targets for their parameters: damped Newton, one Jacobian, moves of at most five steps."""
     names, expressions = [t[0] for t in targets], [t[1] for t in targets]
     size = np.array([t[2] for t in targets])
-    goal = np.array([value(target, e) for e in expressions])
+    goal = np.array([value(target, e.split(" at ")[-1]) for e in expressions])
 
     def read(parameters: Parameters, seeds: Iterable[int]) -> np.ndarray:
         found = mean(parameters, False, seeds)
-        return np.array([value(found, e) for e in expressions])
+        return np.array([value(found, e.split(" at ")[0]) for e in expressions])
 
     few = CALIBRATION_SEEDS[:4]
     start = read(p, few)
@@ -321,17 +349,16 @@ def run(study: Study, data: pd.DataFrame, no_estimand: Iterable[tuple[str, str]]
             found[f"se_{name}"] = error["se"].to_numpy()
             found[f"reach_{name}"] = ((error["high"] - error["low"]) / 2).to_numpy()
         if (table, column) in truths:
-            found["estimand"] = truths[table, column].coefficients["estimate"]
+            # what else moves the outcome has a slope of its own, which the true effects do not hold
+            others = [*study.regressors("controls"), *study.regressors("policies"), "_cons"]
+            found["estimand"] = truths[table, column].coefficients["estimate"].drop(others, errors="ignore")
         rows.append(found.rename_axis("term").reset_index().assign(table=table, column=column))
     for place, declared in ((t.id, c) for t in study.tables for c in t.columns if (t.id, c.id) in fits):
         fitted = fits[place, declared.id]
         numbers = {"n_obs": fitted.n_obs, "r2": replicate.printed_r2(study, declared, fitted)}
         found = pd.DataFrame({"statistic": list(numbers), "value": [float(v) for v in numbers.values()]})
         rows.append(found.assign(table=place, column=declared.id, term=""))
-    symbols = [s for s in published.descriptives(study.key)["symbol"] if s in data]
-    moments = describe.moments(data, symbols).rename_axis("term").reset_index()
-    moments = moments.melt("term", var_name="statistic").assign(table="T1", column="")
-    return pd.concat([*rows, moments], ignore_index=True).astype({"value": float})
+    return pd.concat([*rows, _about_variables(study, data)], ignore_index=True).astype({"value": float})
 
 
 def _on_truth(study: Study, no_estimand: set[tuple[str, str]]) -> Study:
@@ -375,7 +402,8 @@ def summarise(study: Study, draws: pd.DataFrame) -> pd.DataFrame:
     cell = summary[KEYS].agg("/".join, axis=1)
     summary["target"] = cell.map(target)
     # figures print no number; their dummies are kept all the same
-    drawn = summary["term"].str.match(r"Year-?[1-9]|delta_") & (summary["statistic"] == "estimate")
+    drawn = summary["term"].str.match(r"Year-?\d|delta_") & (summary["statistic"] == "estimate")
+    drawn &= summary["mc_sd"] > 0  # not the base year
     summary = summary[summary["target"].notna() | drawn]
     tags = [_tag(study, *row) for row in summary[KEYS].itertuples(index=False, name=None)]
     # what is the same in every panel is a property of its frame
@@ -408,7 +436,7 @@ def _tag(study: Study, table: str, column: str, term: str, statistic: str) -> st
             return "inconsistent"
     generator = _generator(study.key)
     cell = f"{table}/{column}/{term}/{statistic}"
-    if cell in generator.EFFECT_CELLS or any(cell in expression.split(" - ") for _, expression, _ in generator.TARGETS):
+    if cell in generator.EFFECT_CELLS or any(cell in re.split(" - | at ", e) for _, e, _ in generator.TARGETS):
         return "targeted"
     return "targeted" if cell in generator.SET_DIRECTLY else "untargeted"
 
@@ -416,8 +444,9 @@ def _tag(study: Study, table: str, column: str, term: str, statistic: str) -> st
 def _fingerprint(study: Study) -> str:
     """Return a hash of the library's estimators and of everything in the study's folder."""
     library = ROOT / "lib" / "pilotzones"
-    files = [library / f"{name}.py" for name in ("calibration", "replicate", "policy", "geography", "describe")]
-    files += [*library.glob("estimators/*.py"), *library.glob(f"studies/{study.key}/*.*")]
+    names = ("calibration", "replicate", "policy", "geography", "describe", "indices")
+    globs = ("estimators/*.py", "measures/*.py", f"studies/{study.key}/*.*")
+    files = [*(library / f"{name}.py" for name in names), *(path for glob in globs for path in library.glob(glob))]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(files))).hexdigest()[:12]
 
 

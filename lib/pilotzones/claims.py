@@ -5,16 +5,22 @@ Each check takes study and panel and returns whether the claim holds, and the nu
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 
 from pilotzones import replicate
 from pilotzones.declare import Study
 
+Check = Callable[[Study, pd.DataFrame], tuple[bool, str]]
+
 
 def placebo_is_centred(study: Study, panel: pd.DataFrame) -> tuple[bool, str]:
     """The t values of fake zones scatter around zero, and few exceed the true one."""
-    draws = replicate.placebo(study, panel, study.placebos[0].draws, study.seed)
+    declared = study.placebos[0]
+    draws = replicate.placebo(study, panel, declared.draws, study.seed, anywhere=declared.anywhere)
     actual = replicate.benchmark(study, panel).coefficients.at[study.treatment, "t"]
     mean, sd, p = draws.draws["t"].mean(), draws.draws["t"].std(), draws.p_value(actual)
     numbers = f"mean t {mean:.2f}, sd {sd:.2f} over {len(draws.draws)} draws; {p:.1%} as large as {actual:.2f}"
@@ -38,6 +44,33 @@ def effect_grows(study: Study, panel: pd.DataFrame) -> tuple[bool, str]:
     """The coefficients rise from every year after the reform to the next."""
     path = _path(study, panel).loc[lambda path: path.index >= 0, "estimate"]
     return bool((np.diff(path) > 0).all()), f"{_listed(path)} from the year of the reform on; rising claimed"
+
+
+def positive_after(study: Study, panel: pd.DataFrame) -> tuple[bool, str]:
+    """Every coefficient from the year of the reform on is positive at 5%."""
+    path = _path(study, panel).loc[lambda path: path.index >= 0]
+    numbers = "; ".join(f"{row.estimate:.3f} (p = {row.p:.3f})" for row in path.itertuples())
+    holds = bool(((path["p"] <= 0.05) & (path["estimate"] > 0)).all())
+    return holds, f"{numbers} from the year of the reform on; all positive at 0.05 claimed"
+
+
+def coefficient(table: str, column: str, term: str, sign: Literal["+", "-", "0"], level: float) -> Check:
+    """Return the check of a result that the paper reports in words only, in a column that the study declares itself.
+
+    Parameters
+    ----------
+    sign : of the coefficient, significant at ``level``; ``"0"`` for not significant there.
+    """
+
+    def check(study: Study, panel: pd.DataFrame) -> tuple[bool, str]:
+        found = replicate.column(study, study.table(table).column(column), panel).coefficients.loc[term]
+        numbers = f"{found['estimate']:.3f} (p = {found['p']:.3f})"
+        if sign == "0":
+            return bool(found["p"] > level), f"{numbers}; p above {level:g} claimed"
+        holds = found["p"] <= level and np.sign(found["estimate"]) == {"+": 1, "-": -1}[sign]
+        return bool(holds), f"{numbers}; {'positive' if sign == '+' else 'negative'} at {level:g} claimed"
+
+    return check
 
 
 def _path(study: Study, panel: pd.DataFrame) -> pd.DataFrame:

@@ -34,6 +34,7 @@ class Variable:
     low, high : inclusive bounds a valid value must respect.
     missing : whether missing values are allowed.
     values : the allowed values of a ``"group"``.
+    symbol : its name in the paper's table of descriptive statistics, where that is another one.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Variable:
     high: float | None = None
     missing: bool = False
     values: tuple[str, ...] = ()
+    symbol: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Column:
     matching : propensity-score formula when the regression runs on a matched sample.
     winsorise : share of rows at either end of each continuous variable that is drawn in to the quantile; 0 for none.
     printed_prefix : regressors whose name starts with the first text are printed with the second instead.
+    vcov : the column's own standard errors, where they are not those of the study's other columns.
     """
 
     id: str
@@ -70,6 +73,7 @@ class Column:
     matching: str = ""
     winsorise: float = 0.0
     printed_prefix: tuple[str, str] = ("", "")
+    vcov: str = ""
 
     @property
     def group(self) -> str:
@@ -109,6 +113,7 @@ class EventStudy:
     base : event years without a dummy inside that window.
     beyond : rows outside the window and never-treated rows: ``"base"`` joins them to the base,
         ``"bin"`` adds them to the first and last dummy (never-treated rows stay in the base).
+    sample : rows kept, as a pandas query; empty for all rows.
     """
 
     id: str
@@ -119,19 +124,25 @@ class EventStudy:
     lags: int
     base: tuple[int, ...]
     beyond: Literal["base", "bin"] = "base"
+    sample: str = ""
 
 
 @dataclass(frozen=True)
 class Placebo:
-    """A published figure of a placebo test: the benchmark with fake treatments of never-treated cities.
+    """A published figure of a placebo test: the benchmark with fake treatments.
 
     Each draw takes as many fake cities per start year as the study has truly treated ones.
+
+    Parameters
+    ----------
+    anywhere : whether truly treated cities may be drawn as well, as if nobody knew them.
     """
 
     id: str
     section: str
     title: str
     draws: int
+    anywhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -182,12 +193,15 @@ class Study:
     batches : pilot-zone batches the paper counts as treated.
     variables : every column of the panel.
     blocks : named groups of regressors for use in formulas, e.g. ``{"controls": "age + size"}``.
-    clusters : what each ``cluster_*`` value of the ``vcov`` parameter clusters on.
+    clusters : what each ``cluster_*`` value of the ``vcov`` parameter clusters on; for ``dyadic``, the two columns
+        that hold the cities of a pair.
     published_vcov : the paper's own standard errors, as far as its numbers tell.
     r2 : which R2 the paper prints in columns with fixed effects: ``"within"`` (all effects removed
         first), ``"within_unit"`` (only unit means removed first, as Stata's ``xtreg, fe`` does) or ``"overall"``
         (effects count as explained, as in Stata's ``reghdfe``; of two-stage least squares ``"within"`` all the same).
-    constant : whether the paper prints a constant beside fixed effects.
+    constant : which constant the paper prints beside fixed effects: ``"mean"``, at the mean of all effects, as Stata's
+        ``reghdfe``; ``"first_year"``, at the mean of the units' effects in the first year, as ``xtreg, fe`` with year
+        dummies; empty for none.
     indices : the composite indices that the panel's columns hold.
     factors : instrument -> the column that it multiplies with something else, e.g. ``light`` in light x post.
     benchmark : table and column of the paper's main estimate.
@@ -195,6 +209,7 @@ class Study:
     mediators : mediator and the outcome it is said to move, one pair per mechanism.
     checks : claims whose verdict is no sign, level or order of printed coefficients: claim id -> function of study and
         panel that tells whether it holds, and the numbers behind.
+    descriptives_table : where the paper prints its descriptive statistics.
     derive : turns the raw variables of a source into the variables of the tables.
     """
 
@@ -220,10 +235,11 @@ class Study:
     clusters: Mapping[str, str] = field(default_factory=dict)
     published_vcov: str = "iid"
     r2: Literal["within", "within_unit", "overall"] = "within"
-    constant: bool = False
+    constant: Literal["", "mean", "first_year"] = ""
     indices: tuple[Index, ...] = ()
     factors: Mapping[str, str] = field(default_factory=dict)
     singletons: Literal["keep", "drop"] = "keep"
+    descriptives_table: str = "T1"
     seed: int = 2023
     inconsistencies: tuple[Inconsistency, ...] = ()
     derive: Callable[[pd.DataFrame], pd.DataFrame] | None = None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 
+from pilotzones import published
 from pilotzones.declare import Study
 
 
@@ -11,6 +14,27 @@ def moments(panel: pd.DataFrame, variables: list[str]) -> pd.DataFrame:
     """Return n, mean, sd, min and max of each variable (rows), in the variable's own unit."""
     table = panel[variables].agg(["count", "mean", "std", "min", "max"]).T
     return table.set_axis(["n_obs", "mean", "sd", "min", "max"], axis=1).astype({"n_obs": int})
+
+
+def printed(study: Study, panel: pd.DataFrame) -> pd.DataFrame:
+    """Return :func:`moments` of the variables that the paper describes, by the paper's symbol."""
+    names = {v.symbol or v.name: v.name for v in study.variables}
+    symbols = [s for s in published.descriptives(study.key)["symbol"] if names.get(s) in panel]
+    return moments(panel, [names[s] for s in symbols]).set_axis(symbols) if symbols else pd.DataFrame()
+
+
+def described(study: Study, panel: pd.DataFrame) -> pd.DataFrame:
+    """Return label, unit and :func:`moments` of the variables that the study's regressions use, distance bands aside.
+
+    They stand in for a table of descriptive statistics where the paper prints none.
+    """
+    formulas = [study.expand(c.formula) for t in study.tables if t.section != "07_spatial" for c in t.columns]
+    words = list(dict.fromkeys(word for formula in formulas for word in re.findall(r"\w+", formula)))
+    used = [v for name in words for v in study.variables if v.name == name and v.kind != "code"]
+    table = moments(panel, [v.name for v in used])
+    table.insert(0, "variable", [v.label for v in used])
+    table.insert(1, "unit", [v.unit or "0 or 1" for v in used])
+    return table
 
 
 def missing(panel: pd.DataFrame, variables: list[str], by: str = "year") -> pd.DataFrame:
@@ -24,7 +48,7 @@ def steps(study: Study, panel: pd.DataFrame, controls: list[str]) -> pd.DataFram
 
     Returns
     -------
-    One row per step; columns ``rows``, ``units`` (e.g. firms), ``cities``, ``treated rows``.
+    One row per step; columns ``rows``, the study's units (e.g. firms), ``cities``, ``treated rows``.
     """
     complete = panel[controls].notna().all(axis=1)
     samples = {
@@ -37,7 +61,7 @@ def steps(study: Study, panel: pd.DataFrame, controls: list[str]) -> pd.DataFram
         {
             step: {
                 "rows": len(rows),
-                "units": rows[study.unit].nunique(),
+                plural(study.unit): rows[study.unit].nunique(),
                 "cities": rows["city"].nunique(),
                 "treated rows": int(rows["treat_post"].sum()),
             }
@@ -67,3 +91,8 @@ def balance(panel: pd.DataFrame, variables: list[str], year: int) -> pd.DataFram
             "normalised difference": (one.mean() - zero.mean()) / pooled,
         }
     )
+
+
+def plural(unit: str) -> str:
+    """Return the plural of a unit of observation."""
+    return f"{unit.removesuffix('y')}ies" if unit.endswith("y") else f"{unit}s"

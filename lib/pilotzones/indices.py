@@ -33,11 +33,11 @@ def aggregate(index: Index, scaled: pd.DataFrame, weight: pd.Series) -> pd.Serie
 
 def printed_weights(study: Study, panel: pd.DataFrame) -> dict[tuple[str, str], float]:
     """Return the entropy weights of a study's indices by table and by the name the paper prints."""
-    return {
-        (index.table, name): float(weights(index, panel)[column])
-        for index in study.indices
-        for column, name in index.indicators.items()
-    }
+    found: dict[tuple[str, str], float] = {}
+    for index in study.indices:
+        own = weights(index, panel)
+        found |= {(index.table, name): float(own[column]) for column, name in index.indicators.items()}
+    return found
 
 
 def printed(study: Study, index: Index, exchange: bool = False) -> pd.Series:

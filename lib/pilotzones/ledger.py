@@ -64,15 +64,21 @@ def build(
         for column in table.columns
         if (table.id, column.id) in fits
     }
-    variables = [name for name in published.descriptives(study.key)["symbol"] if name in panel]
-    moments = describe.moments(panel, variables) if variables else pd.DataFrame()
-    checks = {} if section else {claim: check(study, panel) for claim, check in study.checks.items()}
+    moments = describe.printed(study, panel)
+    about = published.claims(study.key).set_index("claim_id")["table"]
+    checks = {
+        claim: check(study, panel)
+        for claim, check in study.checks.items()
+        if section in ("", _section(study, about[claim]))
+    }
     drawn = {figure for figure, column in fits if not column} | {placebo.id for placebo in study.placebos}
     tests = instrument_tests(study, panel, vcov, section)
     weights = indices.printed_weights(study, panel) if section in ("", "02_index_measurement") else {}
-    rows = _printed(study.key, fits, r2, moments, tests, weights, checks, drawn)
+    rows = _printed(study.key, fits, r2, moments, tests, weights, checks, drawn, study.descriptives_table)
     if section:
         rows = rows[[_section(study, table) == section for table in rows["table"]]].reset_index(drop=True)
+        if rows.empty:  # an extension of the book: the paper prints nothing there
+            return rows.reindex(columns=COLUMNS)
     rows = _judge(_with_calibration(study, rows.assign(study=study.key, source=source, seed=seed, vcov=vcov)))
     rows["page"] = [f"book/studies/{study.key}/{_section(study, table)}.html" for table in rows["table"]]
     return rows.reindex(columns=COLUMNS)
@@ -130,9 +136,11 @@ def _printed(
     weights: Mapping[tuple[str, str], float],
     checks: Mapping[str, tuple[bool, str]],
     drawn: Collection[str],
+    described: str = "T1",
 ) -> pd.DataFrame:
     """Return a row per published number of a study, filled in where there is an estimate."""
-    rows = [*_estimates(key, fits), *_columns(key, fits, r2), *_descriptives(key, moments), *_stats(key, tests)]
+    rows = [*_estimates(key, fits), *_columns(key, fits, r2), *_descriptives(key, moments, described)]
+    rows += [*_stats(key, tests)]
     return pd.DataFrame([*rows, *_weights(key, weights), *_claims(key, fits, checks), *_figures(key, drawn)])
 
 
@@ -168,12 +176,12 @@ def _columns(key: str, fits: Fits, r2: Mapping[tuple[str, str], float]) -> list[
     return rows
 
 
-def _descriptives(key: str, moments: pd.DataFrame) -> list[dict[str, Any]]:
+def _descriptives(key: str, moments: pd.DataFrame, table: str) -> list[dict[str, Any]]:
     rows = []
     for cell in published.descriptives(key).to_dict("records"):
         for statistic, name in (("n_obs", "n"), ("mean", "mean"), ("sd", "sd"), ("min", "min"), ("max", "max")):
             value = moments.at[cell["symbol"], statistic] if cell["symbol"] in moments.index else np.nan
-            rows.append(_row("T1", "", cell["symbol"], statistic, cell[name], replicated=value))
+            rows.append(_row(table, "", cell["symbol"], statistic, cell[name], replicated=value))
     return rows
 
 
@@ -196,7 +204,10 @@ def _weights(key: str, weights: Mapping[tuple[str, str], float]) -> list[dict[st
     for cell in published.weights(key).itertuples():
         value = weights.get((cell.table, cell.indicator), np.nan)
         reason = "" if pd.notna(value) else "the index is not part of this version of the book"
-        rows.append(_row(cell.table, "", cell.indicator, "weight", cell.weight, replicated=value, reason=reason))
+        only_here = pd.notna(value) and pd.isna(cell.weight)
+        rows.append(_row(cell.table, "", cell.indicator, "weight", cell.weight, replicated=value,
+                         verdict="shown" if only_here else "",
+                         reason="the paper prints no weight" if only_here else reason))  # fmt: skip
     return rows
 
 
@@ -227,9 +238,9 @@ def judge_claim(claim: Any, fits: Fits) -> tuple[str, str]:
     Parameters
     ----------
     claim : a row of ``claims.csv``: either ``compare`` holds inequalities between estimates
-        (``T2.1.treat_post>T2.3.treat_post``) and numbers of stars (``T3.3.bci stars 3``), or ``term`` (or a range ``Year2..Year5``) must have the sign ``sign``
-        at the level ``level``, ``ns`` meaning not significant (10% in tables; in figures, whose text speaks of
-        confidence intervals, 5%).
+        (``T2.1.treat_post>T2.3.treat_post``) and numbers of stars (``T3.3.bci stars 3``); or ``term``
+        (or a range ``Year2..Year5``) must have the sign ``sign`` at the level ``level``, ``ns`` meaning not significant
+        (10% in tables; in figures, whose text speaks of confidence intervals, 5%).
 
     Returns
     -------

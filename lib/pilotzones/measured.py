@@ -1,4 +1,4 @@
-"""The records behind a panel, and what the measures make of them.
+"""What lies one level below a panel, records or raw indicators, and what the measures make of it.
 
 A study whose indices are computed from records has a module ``records.py`` in its folder, with
 
@@ -19,10 +19,10 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 
-from pilotzones import published, replicate
-from pilotzones.declare import Study
+from pilotzones import indices, ledger, policy, published, replicate
+from pilotzones.declare import Index, Study
 from pilotzones.errors import DataError, ParameterError
-from pilotzones.measures import patents
+from pilotzones.measures import composite, patents
 
 
 def module(study: Study) -> ModuleType | None:
@@ -169,3 +169,85 @@ def used_in(study: Study, panel: pd.DataFrame, names: Sequence[str], vcov: str) 
                 "rows": fit.n_obs,
             }
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def weight_table(study: Study, index: Index, panel: pd.DataFrame) -> pd.DataFrame:
+    """Set the entropy weights of an index beside the printed ones.
+
+    Returns
+    -------
+    One row per indicator, by column of the panel: its ``indicator`` name as printed and its ``sign``, ``entropy``,
+    ``divergence``, ``weight``, the ``printed`` weight and the ``difference``; where the panel is calibrated also
+    ``MC low`` and ``MC high``, which hold 95% of the weights of fresh samples (mean and 1.96 standard deviations).
+    """
+    steps = composite.entropy(indices.standardised(index, panel))
+    rows = published.weights(study.key).query("table == @index.table").set_index("indicator")["weight"]
+    table = pd.DataFrame({"indicator": index.indicators, "sign": "+"})
+    table.loc[[*index.negative], "sign"] = "-"
+    table = table.join(steps).assign(printed=table["indicator"].map(rows))
+    table["difference"] = table["weight"] - table["printed"]
+    summary = ledger.calibration(study).query("statistic == 'weight' and table == @index.table").set_index("term")
+    if len(summary):
+        centre, reach = (table["indicator"].map(summary[name].astype(float)) for name in ("mc_mean", "mc_sd"))
+        table["MC low"], table["MC high"] = centre - 1.96 * reach, centre + 1.96 * reach
+    return table.rename_axis("column")
+
+
+def compare_indices(
+    study: Study, index: Index, panel: pd.DataFrame, variants: Mapping[str, pd.Series], vcov: str
+) -> pd.DataFrame:
+    """Estimate the benchmark with variants of an index, each in its own standard deviations, so that they compare.
+
+    Parameters
+    ----------
+    variants : label -> index, aligned with the panel.
+
+    Returns
+    -------
+    One row per variant: Spearman's ``rank correlation`` with the panel's index, the effect ``in sd`` of the variant
+    with its ``low`` and ``high`` (95%), ``t``, and the ``sd`` in units of the variant.
+    """
+    in_sd = effects(study, panel, {label: values / values.std() for label, values in variants.items()}, vcov)
+    found = pd.DataFrame(
+        {
+            "rank correlation": {k: v.corr(panel[index.name], method="spearman") for k, v in variants.items()},
+            "sd": {label: values.std() for label, values in variants.items()},
+        }
+    )
+    found[["estimate", "low", "high"]] = in_sd[["estimate", "low", "high"]]
+    return found.assign(t=in_sd["estimate"] / in_sd["se"])
+
+
+def yardstick(study: Study, index: Index, panel: pd.DataFrame, vcov: str) -> pd.DataFrame:
+    """Show what the reform does to the index of cities without one, because it moves the yardstick of all.
+
+    Returns
+    -------
+    One row per yardstick of :func:`pilotzones.indices.fixed`, set by rows without a zone in force: the mean index of
+    never-treated cities in the first and the last year, and the benchmark's ``estimate`` and ``se`` in units of that
+    index, and ``in sd`` of it.
+    """
+    never, year = panel["cohort"].isna(), panel["year"]
+    variants = indices.fixed(index, panel, panel[study.treatment] == 0)
+    table = pd.DataFrame(
+        {
+            label: {f"never treated, {y}": values[never & (year == y)].mean() for y in (year.min(), year.max())}
+            for label, values in variants.items()
+        }
+    ).T
+    found = effects(study, panel, variants, vcov)
+    sd = pd.Series({label: values.std() for label, values in variants.items()})
+    return table.assign(estimate=found["estimate"], se=found["se"], **{"in sd": found["estimate"] / sd})
+
+
+def extremes(index: Index, panel: pd.DataFrame) -> pd.DataFrame:
+    """Return :func:`pilotzones.measures.composite.dominance` in words, the extreme row named by city and year."""
+    found = composite.dominance(panel[[*index.indicators]], index.negative)
+    found = found.assign(row=place_names(panel.loc[found["row"]])).drop(columns=["value", "quantile"])
+    return found.rename(columns={"divergence_share": "share of divergence", "weight_without": "weight without it"})
+
+
+def place_names(rows: pd.DataFrame) -> list[str]:
+    """Return city and year of each row of a panel in words, e.g. ``"Hangzhou 2014"``."""
+    names = policy.cities().set_index("adcode")["city_en"]
+    return [f"{names.get(city, city)} {year}" for city, year in zip(rows["city"], rows["year"], strict=True)]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pilotzones import replicate
-from pilotzones.declare import Study
+from pilotzones import indices, replicate
+from pilotzones.declare import Index, Study
 from pilotzones.estimators.mediation import Mediation, mediation
+from pilotzones.estimators.regression import regress
 
 
 def models(study: Study, panel: pd.DataFrame, draws: int, seed: int) -> dict[str, Mediation]:
@@ -73,3 +74,31 @@ def fall_of_the_coefficient(study: Study, found: dict[str, Mediation], panel: pd
             "rows lost": own.n_obs - model.n_obs,
         }
     return pd.DataFrame(rows).T.astype({"rows lost": int})
+
+
+def without_indicators(study: Study, index: Index, panel: pd.DataFrame) -> pd.DataFrame:
+    """Show how much of each mechanism is arithmetic: the mediator, or what it is made of, is part of the index.
+
+    The index is built anew without each of its indicators in turn; with a mediator's own indicator left out, what
+    remains of its indirect effect is not there by construction.
+
+    Returns
+    -------
+    By indicator left out (rows, ``"none"`` first) and mediator (columns): the indirect effect as a share of the total
+    effect on the same index, which no change of scale moves; on the rows that have the mediator.
+    """
+    table, column = study.benchmark
+    right = study.expand(study.table(table).column(column).formula).partition("~")[2]
+    versions = {"none": panel[index.name], **dict(indices.without_each(index, panel))}
+    data = panel.assign(**{f"index_{i}_": values for i, values in enumerate(versions.values())})
+    found: dict[str, dict[str, float]] = {}
+    for mediator in [name for name, outcome in study.mediators if outcome == index.name]:
+        rows = data[data[mediator].notna()]
+        for i, label in enumerate(versions):
+            total, direct = (
+                regress(f"index_{i}_ ~{beside}{right}", rows, singletons=study.singletons)
+                .coefficients.at[study.treatment, "estimate"]
+                for beside in ("", f" {mediator} +")
+            )  # fmt: skip
+            found.setdefault(mediator, {})[label] = 1 - direct / total
+    return pd.DataFrame(found).rename_axis("indicator left out")

@@ -60,7 +60,8 @@ def read(section: str) -> NotebookNode:
 def fit_to(notebook: NotebookNode, key: str) -> None:
     """Drop the cells that a study has no use for: those tagged ``needs-<feature>`` without that feature.
 
-    Features are those of the declaration (:attr:`pilotzones.declare.Study.features`) and the study's tables of records.
+    Features are those of the declaration (:attr:`pilotzones.declare.Study.features`), ``records`` for a study that has
+    tables of records, and each of these tables.
     """
 
     def needs(cell: NotebookNode) -> set[str]:
@@ -72,7 +73,7 @@ def fit_to(notebook: NotebookNode, key: str) -> None:
 
         study = studies.load(key)
         records = measured.module(study)
-        has = study.features | set(records.TABLES if records else ())
+        has = study.features | ({"records", *records.TABLES} if records else set())
         notebook.cells = [cell for cell in notebook.cells if needs(cell) <= has]
 
 

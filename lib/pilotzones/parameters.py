@@ -56,16 +56,16 @@ class Baseline(Common):
 
 
 class Measurement(Common):
-    """The records behind the panel."""
+    """The records behind the panel; a study without records ignores their number."""
 
-    firms: int = Field(300, ge=1, description="firms whose patent records are drawn")
+    firms: int = Field(300, ge=1, description="firms whose patent records are drawn; of no use to a study without")
 
 
 class Robustness(Common):
-    """The placebo test and the matched sample."""
+    """The placebo test and the matched sample; a study without either ignores its number."""
 
     draws: int = Field(500, ge=1, description="fake roll-outs of the placebo test")
-    neighbours: int = Field(1, ge=1, description="controls per treated row in the matched sample")
+    neighbours: int = Field(1, ge=1, description="controls per treated row in the matched sample, where there is one")
 
 
 class Heterogeneity(Common):

@@ -34,7 +34,7 @@ def errors(study: Study, vcov: str) -> str:
     if name in ("iid", "hetero"):
         return name
     if name in study.clusters:
-        return f"cluster:{study.clusters[name]}"
+        return f"{'dyadic' if name == 'dyadic' else 'cluster'}:{study.clusters[name]}"
     allowed = ", ".join(["published", "iid", "hetero", *study.clusters])
     raise ParameterError(f"vcov = {vcov!r}: study {study.key} has {allowed}")
 
@@ -47,7 +47,7 @@ def column(
     Parameters
     ----------
     data : the panel, as :func:`pilotzones.panel.load` returns it.
-    vcov : see :func:`errors`.
+    vcov : see :func:`errors`; ``"published"`` means the column's own convention where it has one.
     outcome : replaces the column's dependent variable, e.g. by the true effect.
     """
     formula = study.expand(declared.formula)
@@ -58,14 +58,20 @@ def column(
         rows = matched(study, declared, rows).sample(rows)
     if declared.winsorise:
         rows = winsorised(study, formula, rows, declared.winsorise)
-    return regress(
-        formula,
+    effects = f" | {study.unit} + {study.time}"
+    dummies = study.constant == "first_year" and formula.endswith(effects)
+    fit = regress(
+        formula.replace(effects, f" + i({study.time}) | {study.unit}") if dummies else formula,
         rows,
-        errors(study, vcov),
+        errors(study, declared.vcov if declared.vcov and vcov == "published" else vcov),
         unit=study.unit,
         singletons=declared.singletons or study.singletons,
-        constant=study.constant,
+        constant=bool(study.constant),
     )
+    if not dummies:
+        return fit
+    terms = [term for term in fit.coefficients.index if not str(term).startswith(f"{study.time}::")]
+    return fit.showing({term: term for term in terms})
 
 
 def winsorised(study: Study, formula: str, data: pd.DataFrame, share: float) -> pd.DataFrame:
@@ -82,7 +88,7 @@ def winsorised(study: Study, formula: str, data: pd.DataFrame, share: float) -> 
 
 def error_names(study: Study) -> list[str]:
     """Return the ``vcov`` values that differ: a study of cities clusters by unit and by city alike."""
-    return ["iid", "hetero", *{by: name for name, by in study.clusters.items()}.values()]
+    return ["iid", "hetero", *{errors(study, name): name for name in study.clusters}.values()]
 
 
 def benchmark(study: Study, data: pd.DataFrame, vcov: str = "published") -> Regression:
@@ -95,7 +101,7 @@ def event_study(study: Study, figure: EventStudy, data: pd.DataFrame, vcov: str 
     """Estimate a declared event-study figure; the coefficients are indexed by event time in years."""
     return estimate_event_study(
         study.expand(figure.formula, event="{event}"),
-        data,
+        select(data, figure.sample),
         leads=figure.leads,
         lags=figure.lags,
         base=figure.base,
@@ -139,13 +145,18 @@ def placebo(
     seed: int,
     vcov: str = "published",
     sizes: dict[int, int] | None = None,
+    anywhere: bool = False,
 ) -> Placebo:
     """Re-estimate the benchmark with fake zones in never-treated cities.
 
     Parameters
     ----------
     sizes : fake cities by start year; by default as many as the data have real ones.
+    anywhere : draw truly treated cities, too, as if nobody knew them.
     """
+    sizes = sizes or cohort_sizes(data)
+    if anywhere:
+        data = data.assign(**{study.treatment: 0})
     table, column = study.benchmark
     return estimate_placebo(
         study.expand(study.table(table).column(column).formula),
@@ -153,7 +164,7 @@ def placebo(
         treatment=study.treatment,
         city="city",
         time=study.time,
-        sizes=sizes or cohort_sizes(data),
+        sizes=sizes,
         draws=draws,
         seed=seed,
         vcov=errors(study, vcov),

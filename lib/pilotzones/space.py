@@ -22,7 +22,7 @@ def bands(fit: Regression) -> pd.DataFrame:
 def joint_tests(study: Study, fit: Regression) -> pd.DataFrame:
     """Test that all bands are zero together, under each kind of standard error (rows)."""
     terms = [term for term in fit.coefficients.index if str(term).startswith("zone_")]
-    names = ("iid", "hetero", *study.clusters)
+    names = replicate.error_names(study)
     tests = {name: wald(fit.under(replicate.errors(study, name)), terms) for name in names}
     return pd.DataFrame(tests).T.astype({"df1": int, "df2": int})
 
@@ -43,7 +43,7 @@ def conley_errors(study: Study, panel: pd.DataFrame, cutoffs: tuple[int, ...] = 
     """
     fit = replicate.benchmark(study, with_places(panel), "iid")
     rows = {"iid": fit.coefficients.loc[study.treatment]}
-    for name in study.clusters:
+    for name in [name for name in replicate.error_names(study) if name in study.clusters]:
         rows[name] = fit.under(replicate.errors(study, name)).coefficients.loc[study.treatment]
     for cutoff in cutoffs:
         spatial = conley(
@@ -76,7 +76,7 @@ def spillover_bias(study: Study, panel: pd.DataFrame, sizes: tuple[float, ...], 
     for size in sizes:
         changed = panel.assign(neighbour=neighbour, **{study.outcome: panel[study.outcome] + size * neighbour})
         full = replicate.column(study, with_dummy, changed, "iid").coefficients["estimate"]
-        rows[f"{size:.2f}"] = {
+        rows[f"{size:.3f}"] = {
             "benchmark": replicate.benchmark(study, changed, "iid").coefficients.at[study.treatment, "estimate"],
             "with a dummy for neighbours": full[study.treatment],
             "the dummy": full["neighbour"],

@@ -22,7 +22,12 @@ def coverage(study: Study, table_id: str) -> pd.DataFrame:
     """Return the committed Monte-Carlo coverage of nominal 95% intervals, by column of a table (rows)."""
     summary = ledger.calibration(study)
     cells = summary[(summary["table"] == table_id) & (summary["term"] == study.treatment)]
-    names = {"coverage_iid": "iid", "coverage_unit": f"by {study.unit}", "coverage_city": "by city", "runs": "samples"}
+    names = {
+        "coverage_iid": "iid", "coverage_hetero": "robust", "coverage_unit": f"by {study.unit}",
+        "coverage_city": "by city", "runs": "samples",
+    }  # fmt: skip
+    if study.unit == "city":
+        del names["coverage_unit"]
     return cells.set_index("column")[[name for name in names if name in cells]].rename(columns=names)
 
 

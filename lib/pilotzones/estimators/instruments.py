@@ -43,16 +43,18 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from linearmodels.iv import IV2SLS, IVGMM, IVLIML
 from linearmodels.iv.common import kleibergen_paap, kleibergen_paap_f
-from scipy import linalg, stats
+from scipy import linalg, sparse, stats
 
 from pilotzones.errors import DataError, DeclarationError
+from pilotzones.estimators.placebo import absorb
 from pilotzones.estimators.regression import Regression, regress
 
 # Stock and Yogo (2005), tables 5.1 (2SLS bias relative to that of OLS) and 5.2 (true size of a 5% Wald test), for one
@@ -95,6 +97,7 @@ _CRITICAL = """
 IRRELEVANT = "the instruments do not move the endogenous variable"
 VALID = "all instruments are uncorrelated with the error, given that one of them is"
 NO_EFFECT = "the coefficient is zero and all instruments are uncorrelated with the error"
+_BATCH = 64  # sets of instruments partialled out at a time
 _LINEARMODELS = {"iid": "unadjusted", "hetero": "robust"}
 
 
@@ -299,6 +302,88 @@ def stock_yogo(instruments: int) -> pd.DataFrame:
     printed = lines[instruments - 1].split() if 1 <= instruments <= len(lines) else []
     rows = [(*limit, float(value)) for limit, value in zip(_LIMITS, printed, strict=False) if value != "-"]
     return pd.DataFrame(rows, columns=["criterion", "limit", "critical_value"])
+
+
+def with_other_instruments(
+    formula: str,
+    data: pd.DataFrame,
+    cells: pd.Series,
+    others: Sequence[pd.DataFrame],
+    vcovs: Sequence[str],
+    *,
+    singletons: Literal["keep", "drop"] = "keep",
+) -> dict[str, pd.DataFrame]:
+    """Estimate a 2SLS regression anew with other instruments in the place of its own, on the same rows.
+
+    Effects and exogenous regressors are partialled out once, so that hundreds of instruments take seconds. With the
+    regression's own instruments the result is that of :func:`identification`.
+
+    Parameters
+    ----------
+    formula, data, singletons : as in :func:`identification`.
+    cells : where the instruments vary, e.g. city and year; a label for each row of ``data``.
+    others : sets of instruments; rows = all cells, indexed by their labels.
+    vcovs : the errors wanted, each as in :func:`identification`.
+
+    Returns
+    -------
+    By ``vcov``, one row per set: first-stage ``F``, the 2SLS ``estimate``, its ``se`` and ``t``. Missing where a set
+    has no variation left or is collinear.
+
+    Raises
+    ------
+    DataError
+        If an instrument is missing in a row used; else as in :func:`identification`.
+    """
+    endogenous = formula.rpartition("|")[2].partition("~")[0].strip()
+    second = regress(formula, data, singletons=singletons)
+    model, rows = second._fit.model, second._fit.rows
+    partialled = {vcov: _partial_out(second, endogenous, data.iloc[rows], vcov) for vcov in vcovs}
+    exogenous = np.delete(model._X, [str(c) for c in model._coefnames].index(endogenous), axis=1)
+    effects = [] if model._fe is None else [pd.factorize(model._fe[e])[0] for e in model._fe]
+    code, labels = pd.factorize(cells.iloc[rows])
+    selector = sparse.csr_array((np.ones(len(code)), (np.arange(len(code)), code)))
+    absorbed, share = absorb(selector, effects, exogenous)
+
+    values = [other.reindex(labels).to_numpy(float) for other in others]
+    for number, value in enumerate(values):
+        if (gaps := np.isnan(value).any(axis=1)).any():
+            raise DataError(f"other instruments {number}: no value in cell {labels[gaps][0]} ({gaps.sum()} such cells)")
+    found: dict[str, list[tuple[float, float, float]]] = {vcov: [] for vcov in vcovs}
+    for begin in range(0, len(values), _BATCH):
+        batch = values[begin : begin + _BATCH]
+        shares = np.split(share @ np.hstack(batch), np.cumsum([v.shape[1] for v in batch])[:-1], axis=1)
+        for value, own in zip(batch, shares, strict=True):
+            z = selector @ value
+            q, r = np.linalg.qr(z - absorbed @ own)
+            empty = (np.abs(np.diag(r)) < 1e-7 * np.linalg.norm(z, axis=0)).any()
+            for vcov, p in partialled.items():
+                found[vcov].append((np.nan, np.nan, np.nan) if empty else _two_stages(replace(p, z=q)))
+    tables = {}
+    for vcov, rows_found in found.items():
+        table = pd.DataFrame(rows_found, columns=["F", "estimate", "se"])
+        table[["estimate", "se"]] *= second._fit.scale[endogenous]
+        tables[vcov] = table.assign(t=table["estimate"] / table["se"])
+    return tables
+
+
+def _two_stages(p: _Partialled) -> tuple[float, float, float]:
+    """Return first-stage F, the 2SLS estimate and its standard error, in units of the partialled-out variables."""
+    n, k = p.z.shape
+    fitted = p.z @ (p.z.T @ p.x)
+    strength = fitted @ fitted
+    estimate = float(fitted @ p.y / strength)
+    u = p.y - p.x * estimate
+    left = p.df_first + k - 1  # the second stage has one parameter in the place of the k instruments
+    if p.iid:
+        variance = (u @ u) / left / strength
+    elif p.groups is None:
+        variance = n / left * np.sum((fitted * u) ** 2) / strength**2
+    else:
+        groups = p.df_denominator + 1
+        factor = groups / (groups - 1) * (n - 1) / left
+        variance = factor * np.sum(np.bincount(p.groups, fitted * u) ** 2) / strength**2
+    return p.f_statistic(p.x), estimate, float(np.sqrt(variance))
 
 
 def _partial_out(second: Regression, endogenous: str, used: pd.DataFrame, vcov: str) -> _Partialled:

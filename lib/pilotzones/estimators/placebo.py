@@ -204,7 +204,7 @@ def _estimate(fit: Regression, treatment: str, blocks: sparse.csr_array, members
     left -= controls @ np.linalg.solve(controls.T @ controls, controls.T @ left)
     stand_in, y = left.T
     effects = [] if model._fe is None else [pd.factorize(model._fe[e])[0] for e in model._fe]
-    absorbed, share = _partial_out(blocks, effects, controls)
+    absorbed, share = absorb(blocks, effects, controls)
     gram = (blocks.T @ blocks).toarray() - (absorbed.T @ blocks).T @ share
 
     x_y = (blocks.T @ y)[members].sum(axis=1)
@@ -243,7 +243,7 @@ def _estimate(fit: Regression, treatment: str, blocks: sparse.csr_array, members
     return pd.DataFrame(table).rename_axis("draw")
 
 
-def _partial_out(
+def absorb(
     blocks: sparse.csr_array, effects: list[np.ndarray], controls: np.ndarray
 ) -> tuple[sparse.csr_array, np.ndarray]:
     """Return columns ``A`` and coefficients ``B`` such that ``blocks - A B`` is orthogonal to effects and controls.

@@ -340,8 +340,17 @@ def regress(
     left = float(np.sum(residual**2))
     total_within = float(np.sum((model._Y * scale[outcome]) ** 2))
 
-    fit = _Fit(model, scale[outcome] / scale[model._coefnames], data.copy(deep=False), rows, residual, formula,
-               float(scale[outcome]), means / scale[means.index] if constant and effects and not parsed.first_stage else None)  # fmt: skip
+    constant = constant and bool(effects) and not parsed.first_stage
+    fit = _Fit(
+        model,
+        scale[outcome] / scale[model._coefnames],
+        data.copy(deep=False),
+        rows,
+        residual,
+        formula,
+        float(scale[outcome]),
+        means / scale[means.index] if constant else None,
+    )
     plain = "iid" if vcov.startswith("dyadic:") else vcov
     table, n_clusters = fit.inference(plain)
     estimated = Regression(

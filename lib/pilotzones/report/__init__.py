@@ -2,12 +2,13 @@
 
 from pilotzones.report import figures
 from pilotzones.report.figures import show
-from pilotzones.report.tables import descriptive_table, ledger_table, regression_table, verdict_counts, view
+from pilotzones.report.tables import descriptive_table, digits, ledger_table, regression_table, verdict_counts, view
 from pilotzones.report.text import banner, note, specification
 
 __all__ = [
     "banner",
     "descriptive_table",
+    "digits",
     "figures",
     "ledger_table",
     "note",

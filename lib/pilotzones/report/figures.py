@@ -13,6 +13,7 @@ from scipy import stats
 
 from pilotzones import policy
 from pilotzones.declare import Study
+from pilotzones.describe import plural
 from pilotzones.estimators.matching import Matching
 from pilotzones.estimators.mediation import Mediation
 from pilotzones.estimators.placebo import Placebo
@@ -70,7 +71,8 @@ def timeline(study: Study, panel: pd.DataFrame) -> Figure:
     left.step(counts.index, counts.to_numpy(), where="mid", color=theme.BLUE)
     left.set(xlabel="year", ylabel="cities with a zone in force", ylim=(0, None))
     right.bar(share.index, share.to_numpy(), color=theme.ORANGE)
-    right.set(xlabel="year", ylabel=f"{study.unit}s in treated cities (%)")
+    label = "cities" if study.unit == "city" else f"{plural(study.unit)} in cities"
+    right.set(xlabel="year", ylabel=f"{label} with a zone in force (%)")
     return figure
 
 
@@ -167,12 +169,52 @@ def placebo_plot(fake: dict[str, Placebo], actual: float) -> Figure:
     figure, panels = plt.subplots(1, len(fake), figsize=(9, 3.4), sharex=True, sharey=True, squeeze=False)
     grid = np.linspace(-5, 5, 201)
     for axes, (label, placebo) in zip(panels[0], fake.items(), strict=True):
-        axes.hist(placebo.draws["t"], bins=30, density=True, color=theme.BLUE, alpha=0.6, label="fake zones")
+        axes.hist(
+            placebo.draws["t"], bins=30, density=True, color=theme.BLUE, alpha=0.6, linewidth=0, label="fake zones"
+        )
         axes.plot(grid, stats.norm.pdf(grid), color=theme.GREY, label="standard normal")
         axes.axvline(actual, color=theme.RED, linestyle="--", label=f"real t = {actual:.2f}")
         axes.set(title=label, xlabel="t value")
     panels[0, 0].set(ylabel="density")
     panels[0, 0].legend(fontsize=7)
+    return figure
+
+
+def placebo_instruments_plot(
+    fake: dict[tuple[str, str], pd.DataFrame], actual: tuple[float, float], least_squares: float, xlabel: str
+) -> Figure:
+    """Draw first-stage F and 2SLS estimates of instruments made of noise, one row of panels per other factor.
+
+    Parameters
+    ----------
+    fake : as :func:`pilotzones.robustness.placebo_instruments` returns it; errors clustered by city are shown.
+    actual : first-stage F (by city) and 2SLS estimate of the real instruments.
+    least_squares : the estimate without instruments.
+    xlabel : label of the axis of estimates.
+    """
+    theme.apply()
+    shown = {rest: table for (rest, errors), table in fake.items() if errors == "cluster:city"}
+    figure, panels = plt.subplots(len(shown), 2, figsize=(9, 2.6 * len(shown) + 0.4), squeeze=False, sharex="col")
+    strongest = max(actual[0], *(table["F"].max() for table in shown.values()))
+    bins = np.geomspace(0.1, strongest * 1.1, 40)
+    # instruments that move nothing give estimates of any size: the middle 90%
+    middle = {rest: table.loc[table["estimate"].rank(pct=True).between(0.05, 0.95), "estimate"]
+              for rest, table in shown.items()}  # fmt: skip
+    values = np.concatenate([*middle.values(), [least_squares, actual[1]]])
+    grid = np.linspace(values.min(), values.max(), 61).tolist()
+    for (left, right), (rest, table) in zip(panels, shown.items(), strict=True):
+        left.hist(table["F"].clip(lower=0.1), bins=bins.tolist(), color=theme.BLUE, alpha=0.6, linewidth=0)
+        left.axvline(10, color=theme.GREY, linestyle=":", label="F = 10")
+        left.axvline(actual[0], color=theme.RED, linestyle="--", label=f"real instrument, F = {actual[0]:.0f}")
+        left.set(xscale="log", ylabel="draws", title=f"noise x {rest}")
+        right.hist(middle[rest], bins=grid, color=theme.BLUE, alpha=0.6, linewidth=0)
+        right.axvline(least_squares, color=theme.GREEN, label=f"least squares {least_squares:.3f}")
+        right.axvline(actual[1], color=theme.RED, linestyle="--", label=f"real instrument {actual[1]:.3f}")
+        right.set(title="2SLS estimates")
+    panels[-1, 0].set(xlabel="first-stage F, by city (first bar: up to 0.1)")
+    panels[-1, 1].set(xlabel=xlabel)
+    panels[0, 0].legend(fontsize=7)
+    panels[0, 1].legend(fontsize=7)
     return figure
 
 

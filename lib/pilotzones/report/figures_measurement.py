@@ -109,3 +109,54 @@ def by_unit(table: pd.DataFrame, xlabel: str) -> Figure:
     axes.set(xlabel=xlabel, ylabel="estimated effect")
     axes.legend(fontsize=8)
     return figure
+
+
+def weights_plot(table: pd.DataFrame) -> Figure:
+    """Draw computed and printed weights by indicator.
+
+    Parameters
+    ----------
+    table : as :func:`pilotzones.measured.weight_table` returns it.
+    """
+    import matplotlib.pyplot as plt
+
+    theme.apply()
+    rows = table.sort_values("weight")
+    place = np.arange(len(rows))
+    figure, axes = plt.subplots(figsize=(7.5, 0.3 * len(rows) + 1.4))
+    axes.hlines(place, rows["weight"], rows["printed"], color=theme.GREY, linewidth=0.8)
+    if "MC low" in rows:
+        axes.hlines(place, rows["MC low"].clip(lower=0), rows["MC high"], color=theme.BLUE, alpha=0.3, linewidth=7,
+                    label="95% of fresh samples")  # fmt: skip
+    axes.plot(rows["weight"], place, "o", color=theme.BLUE, label="computed here")
+    axes.plot(rows["printed"], place, "D", color=theme.RED, markerfacecolor="white", label="printed")
+    axes.set_yticks(place, rows["indicator"].astype(str) + " (" + rows["sign"] + ")", fontsize=8)
+    axes.set(xlabel="weight (share)", xlim=(-0.005, None))
+    axes.legend(fontsize=8, loc="lower right")
+    return figure
+
+
+def paths(index: pd.Series, panel: pd.DataFrame, labels: dict[int, str], ylabel: str) -> Figure:
+    """Draw an index by year for some cities, and its mean over treated and never-treated ones.
+
+    Parameters
+    ----------
+    index : aligned with ``panel``.
+    labels : city code -> name.
+    """
+    import matplotlib.pyplot as plt
+
+    theme.apply()
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.6))
+    for city, name in labels.items():
+        own = panel["city"] == city
+        left.plot(panel.loc[own, "year"], index[own], marker="o", markersize=3, label=name)
+    left.set(xlabel="year", ylabel=ylabel, ylim=(0, None))
+    left.legend(fontsize=7)
+    groups = {"ever treated": panel["cohort"].notna(), "never treated": panel["cohort"].isna()}
+    for (label, rows), colour in zip(groups.items(), (theme.RED, theme.BLUE), strict=True):
+        mean = index[rows].groupby(panel.loc[rows, "year"]).mean()
+        right.plot(mean.index, mean, marker="o", markersize=3, color=colour, label=label)
+    right.set(xlabel="year", ylabel=f"mean {ylabel}", ylim=(0, None))
+    right.legend(fontsize=8)
+    return figure

@@ -8,9 +8,11 @@ from html import escape
 from typing import Any
 
 import pandas as pd
+from IPython.display import Markdown
 
-from pilotzones import published
+from pilotzones import ledger, published
 from pilotzones.declare import VERDICTS, Column, Study, Table
+from pilotzones.estimators import regression
 from pilotzones.estimators.regression import Regression
 from pilotzones.replicate import printed_r2
 
@@ -42,9 +44,7 @@ class TableView:
         if levels == 2:
             head.append(f"<tr>{_header_cells(self.frame.columns, 1)}</tr>")
         body = [
-            f'<tr><th scope="row">{escape(str(label))}</th>'
-            + "".join(_cell(str(cell)) for cell in cells)
-            + "</tr>"
+            f'<tr><th scope="row">{escape(str(label))}</th>' + "".join(_cell(str(cell)) for cell in cells) + "</tr>"
             for label, cells in zip(self.frame.index, self.frame.to_numpy(dtype=object), strict=True)
         ]
         foot = f'<p class="table-note">{escape(self.note)}</p>' if self.note else ""
@@ -91,9 +91,26 @@ def _header_cells(columns: pd.Index, level: int) -> str:
     return "".join(cells)
 
 
-def view(frame: pd.DataFrame, caption: str, note: str = "", digits: int = 3) -> TableView:
-    """Format the numbers of a frame for reading: ``digits`` decimals, thousands separators for integers."""
+def view(frame: pd.DataFrame, caption: str, note: str = "", digits: int = 3, empty: str = "") -> TableView | Markdown:
+    """Format the numbers of a frame for reading: ``digits`` decimals, thousands separators for integers.
+
+    Parameters
+    ----------
+    empty : sentence that stands in for a table without rows.
+    """
+    if frame.empty and empty:
+        return Markdown(empty)
+    return _formatted(frame, caption, note, digits)
+
+
+def _formatted(frame: pd.DataFrame, caption: str, note: str = "", digits: int = 3) -> TableView:
     return TableView(frame.map(lambda value: number(value, digits)), caption, note)
+
+
+def digits(study: Study) -> int:
+    """Return the decimals that suit a study's estimates: those with which the paper prints them, at least three."""
+    printed = published.estimates(study.key)["estimate"]
+    return int(printed.map(ledger.decimals).max()) if len(printed) else 3
 
 
 def number(value: object, digits: int = 3) -> str:
@@ -128,39 +145,53 @@ def regression_table(
     printed = published.estimates(study.key).query("table == @table.id")
     columns = published.columns(study.key).query("table == @table.id").set_index("column")
     rows = terms or list(dict.fromkeys(printed["term"]))
+    if regression.CONSTANT in rows:
+        rows = [*(term for term in rows if term != regression.CONSTANT), regression.CONSTANT]
+    decimals = digits(study)
     cells: dict[tuple[str, str], dict[str, str]] = {}
     for column in table.columns:
         fit, paper = fits[column.id], printed[printed["column"] == column.id].set_index("term")
         header = f"({column.id}) {column.label}"
-        cells[header, "printed"] = _printed_cells(rows, paper, columns.loc[column.id])
-        cells[header, "here"] = _estimated_cells(study, rows, column, fit)
-    frame = pd.DataFrame(cells)
+        cells[header, "printed"] = _printed_cells(rows, paper, columns.loc[column.id], decimals)
+        cells[header, "here"] = _estimated_cells(study, rows, column, fit, decimals)
+    frame = pd.DataFrame(cells).rename({regression.CONSTANT: "Constant"})
     frame.index = ["" if label.startswith("(") else label for label in frame.index]  # the spread stands below its term
     kinds = sorted(set(printed["spread_kind"]))
     note = (
         f"In brackets: printed {' or '.join(kinds)}; re-estimated standard errors are of type '{vcov}'. "
-        "Stars: *** 1%, ** 5%, * 10%."
+        f"Stars: *** 1%, ** 5%, * 10%. {_r2_note(study, table)}"
     )
     return TableView(frame, f"{table.id}. {table.title}: as printed, and re-estimated on {source} data", note)
 
 
-def _printed_cells(rows: list[str], paper: pd.DataFrame, column: pd.Series) -> dict[str, str]:
+def _r2_note(study: Study, table: Table) -> str:
+    """Say which R2 the re-estimated columns of a table show."""
+    kind = {"overall": "overall, effects included", "within": "within, all effects removed",
+            "within_unit": f"within {study.unit}, time effects included"}[study.r2]  # fmt: skip
+    has_effects = any("|" in column.formula for column in table.columns)
+    is_odd = study.r2 == "overall" and any(column.instrumented for column in table.columns)
+    words = f"R2 of columns with fixed effects: {kind}" if has_effects else "R2: overall"
+    return f"{words}{'; of 2SLS: within' if is_odd else ''}."
+
+
+def _printed_cells(rows: list[str], paper: pd.DataFrame, column: pd.Series, decimals: int) -> dict[str, str]:
     cells = {}
     for term in rows:
         has = term in paper.index
-        cells[term] = f"{paper.at[term, 'estimate']:.3f}{'*' * int(paper.at[term, 'stars'])}" if has else ""
-        cells[f"({term})"] = f"({paper.at[term, 'spread']:.3f})" if has else ""
-    return cells | {"observations": number(int(column["n_obs"])), "R2": number(column["r2"])}
+        stars_printed = "*" * int(paper.at[term, "stars"]) if has else ""
+        cells[term] = f"{paper.at[term, 'estimate']:.{decimals}f}{stars_printed}" if has else ""
+        cells[f"({term})"] = f"({paper.at[term, 'spread']:.{decimals}f})" if has else ""
+    return cells | {"observations": number(int(column["n_obs"])), "R2": number(column["r2"], decimals)}
 
 
-def _estimated_cells(study: Study, rows: list[str], column: Column, fit: Regression) -> dict[str, str]:
+def _estimated_cells(study: Study, rows: list[str], column: Column, fit: Regression, decimals: int) -> dict[str, str]:
     cells = {}
     for term in rows:
         has = term in fit.coefficients.index
         row = fit.coefficients.loc[term] if has else None
-        cells[term] = f"{row['estimate']:.3f}{stars(row['p'])}" if row is not None else ""
-        cells[f"({term})"] = f"({row['se']:.3f})" if row is not None else ""
-    return cells | {"observations": number(fit.n_obs), "R2": number(printed_r2(study, column, fit))}
+        cells[term] = f"{row['estimate']:.{decimals}f}{stars(row['p'])}" if row is not None else ""
+        cells[f"({term})"] = f"({row['se']:.{decimals}f})" if row is not None else ""
+    return cells | {"observations": number(fit.n_obs), "R2": number(printed_r2(study, column, fit), decimals)}
 
 
 def descriptive_table(rows: pd.DataFrame, caption: str) -> TableView:
@@ -174,25 +205,31 @@ def descriptive_table(rows: pd.DataFrame, caption: str) -> TableView:
     return TableView(pd.DataFrame(cells), caption)
 
 
-def _by_statistic(value: float, statistic: str) -> str:
-    return number(float(value), 0 if statistic == "n_obs" else 3)
+def _by_statistic(value: float, statistic: str, decimals: int = 3) -> str:
+    return number(float(value), 0 if statistic == "n_obs" else decimals)
 
 
-def ledger_table(rows: pd.DataFrame, caption: str, machine_readable: bool = False) -> TableView:
+def ledger_table(rows: pd.DataFrame, caption: str, machine_readable: bool = False) -> TableView | Markdown:
     """Show ledger rows: printed and re-estimated numbers, both distances, the verdict and its reason.
 
     Parameters
     ----------
-    rows : rows of one study from :func:`pilotzones.ledger.build`.
+    rows : rows of one study from :func:`pilotzones.ledger.build`; of none, a sentence says so.
     machine_readable : also carry all ledger columns along, for the book's ``ledger.csv``.
     """
+    if rows.empty:
+        return Markdown("None: no number that the paper prints belongs here.")
+    # as many decimals as the paper has for numbers of the kind, so that 0.0355 and 0.0338 do not look alike
+    kinds = rows["table"] + rows["statistic"]
+    decimals = rows["published"].fillna(0.0).map(ledger.decimals).groupby(kinds).transform("max").clip(lower=3)
+    named = rows.replace({"term": {regression.CONSTANT: "constant"}})
     claims = published.claims(rows["study"].iloc[0]).set_index("claim_id")["claim"]
     frame = pd.DataFrame(
         {
             "where": [f"{row.table} ({row.column})" if row.column else row.table for row in rows.itertuples()],
-            "what": [claims.get(row.term, f"{row.term} {row.statistic}".strip()) for row in rows.itertuples()],
-            "printed": [_by_statistic(row.published, row.statistic) for row in rows.itertuples()],
-            "here": [_by_statistic(row.replicated, row.statistic) for row in rows.itertuples()],
+            "what": [claims.get(row.term, f"{row.term} {row.statistic}".strip()) for row in named.itertuples()],
+            "printed": list(map(_by_statistic, rows["published"], rows["statistic"], decimals)),
+            "here": list(map(_by_statistic, rows["replicated"], rows["statistic"], decimals)),
             "in printed SE": [number(value, 1) for value in rows["z_published"]],
             "in MC sd": [number(value, 1) for value in rows["z_mc"]],
             "tag": rows["tag"].str.replace("_", " "),
@@ -208,4 +245,4 @@ def verdict_counts(rows: pd.DataFrame, caption: str) -> TableView:
     """Count verdicts (columns) by table of the paper (rows)."""
     counts = pd.crosstab(rows["table"].replace("", "several tables"), rows["verdict"])
     counts = counts[[name for name in VERDICTS if name in counts]].assign(all=counts.sum(axis=1))
-    return view(counts.rename(columns=lambda name: name.replace("_", " ")), caption)
+    return _formatted(counts.rename(columns=lambda name: name.replace("_", " ")), caption)

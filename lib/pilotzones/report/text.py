@@ -54,6 +54,8 @@ def specification(study: Study, table: Table) -> Markdown:
     lines = [f"**{table.id}. {table.title}**, as declared:", "", "```"]
     for column in table.columns:
         sample = f"   [{column.sample}]" if column.sample else ""
+        sample += f"   [matched: {column.matching}]" if column.matching else ""
+        sample += f"   [variables winsorised at {column.winsorise:.0%}]" if column.winsorise else ""
         number = f"({column.id}) " if column.id else ""
         lines.append(f"{number}{column.formula}{sample}")
     lines += ["```", "", *(f"with {name} = `{terms}`  " for name, terms in study.blocks.items() if _used(name, table))]

@@ -1,0 +1,1 @@
+"""Cross-border e-commerce pilot zones and the economic resilience of cities (Huang et al. 2025)."""
