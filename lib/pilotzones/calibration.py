@@ -10,6 +10,9 @@ A study's ``synthetic`` module provides ``generate(seed, overrides)``, ``paramet
 - ``EFFECTS`` and ``EFFECT_CELLS``: the parameters of the true effect and the cells that identify them. They are solved
   without noise, by running each column on the true effects instead of the outcome; otherwise the sampling error of the
   calibration seeds would end up in the truth.
+- ``RIDGE``, optional: how much small effects are preferred.
+- ``OTHER_CAUSES``, optional: whether the columns also pick up what is not the reform, such as other policies that they
+  omit. The effects are then solved for the printed number less what the panels show beyond their true effects.
 - ``NO_ESTIMAND``: columns whose expectation is no mean of true effects.
 
 A cell is written ``table/column/term/statistic``, e.g. ``T2/3/treat_post/se`` or ``T2/3//r2``.
@@ -221,33 +224,40 @@ def _fitted_cells(study: Study, data: pd.DataFrame) -> Cells:
 Mean = Callable[[Parameters, bool, Iterable[int]], Cells]
 
 
-def fit(study: Study, workers: int, rounds: int = 2, ridge: float = 2.0) -> Parameters:
+def fit(study: Study, workers: int, rounds: int = 2) -> Parameters:
     """Solve the calibrated parameters from the printed cells, effects and the rest in turn."""
     generator, target = _generator(study.key), printed(study)
     p: Parameters = generator.parameters()
+    ridge: float = getattr(generator, "RIDGE", 2.0)
     with _pool(workers) as pool:
 
         def mean(parameters: Parameters, true_effects: bool, seeds: Iterable[int]) -> Cells:
             cells = list(pool.map(partial(simulate, study.key, parameters, true_effects), seeds))
             return {name: float(np.mean([c[name] for c in cells])) for name in cells[0]}
 
+        def effects(parameters: Parameters) -> Parameters:
+            goal = {cell: target[cell] for cell in generator.EFFECT_CELLS}
+            if getattr(generator, "OTHER_CAUSES", False):
+                found, true = (mean(parameters, truth, CALIBRATION_SEEDS) for truth in (False, True))
+                goal = {cell: number - (found[cell] - true[cell]) for cell, number in goal.items()}
+            return _solve_effects(parameters, generator.EFFECTS, goal, target, mean, ridge)
+
         for _ in range(rounds):
-            p = _solve_effects(p, generator.EFFECTS, generator.EFFECT_CELLS, target, mean, ridge)
-            p = _newton(p, generator.TARGETS, target, mean)
-        p = _solve_effects(p, generator.EFFECTS, generator.EFFECT_CELLS, target, mean, ridge)
+            p = _newton(effects(p), generator.TARGETS, target, mean)
+        p = effects(p)
     return p
 
 
 def _solve_effects(
-    p: Parameters, names: Sequence[str], cells: Sequence[str], target: Cells, mean: Mean, ridge: float, steps: int = 2
+    p: Parameters, names: Sequence[str], goals: Cells, target: Cells, mean: Mean, ridge: float, steps: int = 2
 ) -> Parameters:
     """Fit the effect parameters to the effect cells: Gauss-Newton, with a ridge that prefers small heterogeneity.
 
-    Minimises ``sum ((cell - target) / printed se)^2 + ridge sum parameter^2`` over columns run on the true effects.
+    Minimises ``sum ((cell - goal) / printed se)^2 + ridge sum parameter^2`` over columns run on the true effects.
     """
-    seeds = CALIBRATION_SEEDS[:4]
+    seeds, cells = CALIBRATION_SEEDS[:4], list(goals)
     weight = np.array([1 / target[cell.removesuffix("estimate") + "se"] for cell in cells])
-    goal = np.array([target[cell] for cell in cells])
+    goal = np.array(list(goals.values()))
 
     def read(parameters: Parameters) -> np.ndarray:
         found = mean(parameters, True, seeds)
