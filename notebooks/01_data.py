@@ -20,14 +20,17 @@
 study: str = "innovation"  # paper to replicate, e.g. innovation
 source: str = "synthetic"  # synthetic, or licensed for your own exports in data/raw/<study>
 seed: int = 2023  # seed of the synthetic panel, 0 or larger
-vcov: str = "published"  # standard errors: published, iid, hetero, cluster_unit, cluster_city, cluster_province
+vcov: str = "published"  # standard errors: published, iid, hetero, cluster_unit, cluster_city, cluster_province, dyadic
 
 # %% tags=["hide-input"]
-from pilotzones import describe, ledger, panel, parameters, report, studies
+from IPython.display import display
+
+from pilotzones import describe, ledger, pairs, panel, parameters, replicate, report, studies
 
 p = parameters.check("01_data", globals())
 declared = studies.load(p.study)
 data = panel.load(declared, p.source, p.seed)
+sample = replicate.benchmark_sample(declared, data)
 report.banner(declared, p.source, p.seed, p.vcov)
 
 # %% [markdown]
@@ -37,7 +40,13 @@ report.banner(declared, p.source, p.seed, p.vcov)
 # and year $t$ is therefore
 #
 # $$D_{it} = 1\{t \ge g_{c(i)}\}.$$
+
+# %% [markdown] tags=["needs-pairs"]
+# When a unit is a pair $\{i, j\}$ of cities, it is treated if exactly one of the two has a zone in force,
 #
+# $$D_{ijt} = 1\{t \ge g_i\} + 1\{t \ge g_j\} - 2 \cdot 1\{t \ge g_i\} 1\{t \ge g_j\}.$$
+
+# %% [markdown]
 # Everything that follows rests on three choices made here: which rows are in the sample, which cities count as
 # treated, and from which year.
 
@@ -52,7 +61,19 @@ report.note(declared, "01_data", "sample")
 
 # %%
 controls = declared.regressors("controls")
-report.view(describe.steps(declared, data, controls), f"Sample of the {p.study} study ({p.source} data)")
+
+# %% tags=["needs-cities"]
+if "cities" in declared.features:
+    display(report.view(describe.steps(declared, data, controls), f"Sample of the {p.study} study ({p.source} data)"))
+
+# %% tags=["needs-pairs"]
+if "pairs" in declared.features:
+    display(report.view(pairs.construction(data), f"Pairs of the {p.study} study, step by step ({p.source} data)",
+                        "with one zone: exactly one of the two cities ever has a zone. The median is that of the "
+                        "second row's pairs."))
+
+# %% tags=["remove-input", "needs-pairs"]
+report.note(declared, "01_data", "pairs")
 
 # %% [markdown]
 # ## The roll-out
@@ -72,12 +93,12 @@ report.show(
 
 # %%
 report.show(
-    report.figures.timeline(declared, data),
+    report.figures.timeline(declared, sample),
     name="fig-timeline",
     alt="Left, a step line of the number of cities with a zone in force by year; right, bars of the share of units "
-    "that are in treated cities.",
-    caption=f"Treatment over time in the {p.source} panel: cities with a zone in force (left) and the share of units "
-    "in them (right). Approval years count in full.",
+    "that are treated.",
+    caption=f"Treatment over time in the {p.source} panel: cities with a zone in force (left) and the share of "
+    "treated units (right). Approval years count in full.",
 )
 
 # %% [markdown]
@@ -89,7 +110,7 @@ report.note(declared, "01_data", "variables")
 # %%
 rows = ledger.build(declared, data, p.source, p.seed, p.vcov, section="01_data")
 if rows.empty:
-    table = report.view(describe.described(declared, data).rename_axis("name"),
+    table = report.view(describe.described(declared, sample).rename_axis("name"),
                         f"Descriptive statistics of the {p.source} panel; the paper prints none")
 else:
     table = report.descriptive_table(rows, f"Descriptive statistics: printed, and in the {p.source} panel")
@@ -103,12 +124,12 @@ report.note(declared, "01_data", "descriptives")
 
 # %%
 names = [declared.outcome, *controls]
-gaps = describe.missing(data, names)
+gaps = describe.missing(sample, names)
 if gaps.empty:
     print("Neither the outcome nor a control has a missing value.")
 else:
     report.show(
-        report.figures.missing_heatmap(gaps, data.groupby("year").size()),
+        report.figures.missing_heatmap(gaps, sample.groupby("year").size()),
         name="fig-missing",
         alt="Heat map of the share of missing values by variable and year.",
         caption=f"Missing values by variable and year in the {p.source} panel, percent of rows. "
@@ -119,7 +140,7 @@ else:
 report.note(declared, "01_data", "missing")
 
 # %% [markdown]
-# ## How to read it: are treated and control cities comparable?
+# ## How to read it: are treated and control units comparable?
 #
 # Difference-in-differences does not need equal *levels* in both groups, it needs equal *trends* without the reform.
 # But groups that differ a lot in what they look like before the reform often differ in their trends too. The
@@ -128,7 +149,7 @@ report.note(declared, "01_data", "missing")
 
 # %%
 year = int(data["cohort"].min()) - 1  # the last year in which nobody is treated
-balance = describe.balance(data, names, year)
+balance = describe.balance(sample, names, year)
 report.view(balance, f"Ever- and never-treated units in {year}, the last year without any zone ({p.source} data)")
 
 # %%

@@ -21,16 +21,18 @@
 study: str = "innovation"  # paper to replicate, e.g. innovation
 source: str = "synthetic"  # synthetic, or licensed for your own exports in data/raw/<study>
 seed: int = 2023  # seed of the synthetic panel, 0 or larger
-vcov: str = "published"  # standard errors: published, iid, hetero, cluster_unit, cluster_city, cluster_province
+vcov: str = "published"  # standard errors: published, iid, hetero, cluster_unit, cluster_city, cluster_province, dyadic
 firms: int = 300  # number of firms whose patents are drawn, 1 or more; studies with patent records only
+texts: str = "data/policy_texts"  # folder of policy texts, seen from the project folder; studies of policy tools only
 
 # %% tags=["hide-input"]
 import numpy as np
+import pandas as pd
 from IPython.display import display
 
-from pilotzones import indices, ledger, measured, panel, parameters, policy, report, studies
+from pilotzones import indices, ledger, measured, pairs, panel, parameters, paths, policy, report, studies
 from pilotzones.measures import composite
-from pilotzones.report import figures_measurement
+from pilotzones.report import figures_measurement, figures_pairs
 
 p = parameters.check("02_index_measurement", globals())
 declared = studies.load(p.study)
@@ -289,21 +291,24 @@ report.note(declared, "02_index_measurement", "indices")
 # %% tags=["needs-indices"]
 if "indices" in declared.features:
     index = declared.indices[0]
-    year = int(data["cohort"].min()) - 1  # the last year without any zone
-    some = indices.examples(index, data, year)
-    names = measured.place_names(data.loc[some])
-    raw_values = data.loc[some, [*index.indicators]].T.set_axis(names, axis=1)
-    raw_values.index = [f"{declared.variable(v).label} ({declared.variable(v).unit})" for v in raw_values.index]
+    cities = pairs.holder(declared, data, p.source, p.seed)
+    year = int(cities["cohort"].min()) - 1  # the last year without any zone
+    some = indices.examples(index, cities, year)
+    names = measured.place_names(cities.loc[some])
+    raw_values = cities.loc[some, [*index.indicators]].T.set_axis(names, axis=1)
+    units = {v.name: v.unit for v in declared.variables}
+    labels = {v.name: f"{v.label} ({v.unit})" for v in declared.variables}
+    raw_values.index = [labels.get(v, index.indicators[v]) for v in raw_values.index]
     display(report.view(raw_values,
                         f"1. Raw indicators of five cities, from the highest {index.name} to the lowest, {year} "
                         f"({p.source} data)", digits=0))
 
 # %% tags=["needs-indices"]
 if "indices" in declared.features:
-    scaled = indices.standardised(index, data)
+    scaled = indices.standardised(index, cities)
     display(report.view(scaled.loc[some].T.set_axis(names, axis=1),
                         f"2. The same between 0, the worst of all cities and years, and 1, the best ({p.source} data)",
-                        f"Less is better for: {', '.join(index.negative)}."))
+                        f"Less is better for: {', '.join(index.negative) or 'none'}."))
 
 # %% [markdown] tags=["needs-indices"]
 # Each row's proportion of an indicator, the indicator's entropy, and its weight:
@@ -324,20 +329,22 @@ if "indices" in declared.features:
 
 # %% tags=["needs-indices"]
 if "indices" in declared.features:
-    weights = measured.weight_table(declared, index, data)
-    apart = weights["difference"].abs()
-    display(report.view(weights, f"4. Entropy, divergence and weight, beside the printed weights ({p.source} data)",
-                        f"Greatest difference {apart.max():.4f} ({apart.idxmax()}). MC: 95% of fresh samples.",
-                        digits=4))
+    weights = measured.weight_table(declared, index, cities)
+    beside, words = "; the paper prints no weights", ""
+    if "printed" in weights:
+        apart = weights["difference"].abs()
+        beside = ", beside the printed weights"
+        words = f"Greatest difference {apart.max():.4f} ({apart.idxmax()}). MC: 95% of fresh samples."
+    display(report.view(weights, f"4. Entropy, divergence and weight{beside} ({p.source} data)", words, digits=4))
 
 # %% tags=["needs-indices"]
 if "indices" in declared.features:
     report.show(
         figures_measurement.weights_plot(weights),
         name="fig-weights",
-        alt="Dot plot of computed and printed weights by indicator, largest on top, each pair joined by a line.",
-        caption=f"Entropy weights of {index.name}, computed on {p.source} data and as printed; bars, where the panel "
-        "is calibrated: 95% of the weights in fresh samples. Sign: whether more is better.",
+        alt="Dot plot of the weights by indicator, largest on top, computed and where there are any as printed.",
+        caption=f"Entropy weights of {index.name}, computed on {p.source} data{beside}; bars, where the panel "
+        "is calibrated to them: 95% of the weights in fresh samples. Sign: whether more is better.",
     )
 
 # %% tags=["remove-input", "needs-indices"]
@@ -355,32 +362,35 @@ report.note(declared, "02_index_measurement", "weights")
 if "indices" in declared.features:
     weighted = scaled * weights["weight"]
     table = weighted.loc[some].T.set_axis(names, axis=1)
-    display(report.view(table.assign(**{"best (z+)": weighted.max(), "worst (z-)": weighted.min()}),
-                        f"5. Weighted indicators and the two ideal points ({p.source} data)", digits=4))
+    ideal = {"best (z+)": weighted.max(), "worst (z-)": weighted.min()} if index.closeness else {}
+    display(report.view(table.assign(**ideal),
+                        f"5. Weighted indicators{' and the two ideal points' if ideal else ''} ({p.source} data)",
+                        digits=4))
 
 # %% tags=["needs-indices"]
 if "indices" in declared.features:
-    distances = composite.topsis(scaled, weights["weight"])
     built = indices.aggregate(index, scaled, weights["weight"])
-    steps = distances.loc[some].assign(**{f"{index.name} in the panel": data.loc[some, index.name]})
-    steps = steps.set_axis(names, axis=0)
-    worst = (built - data[index.name]).abs().max()
-    display(report.view(steps.rename(columns={"to_best": "D+", "to_worst": "D-"}),
-                        f"6. Distances to the ideal points, and the closeness ({p.source} data)",
+    steps, how = built.loc[some].to_frame("sum"), "The sum of the weighted indicators"
+    if index.closeness:
+        steps = composite.topsis(scaled, weights["weight"]).loc[some]
+        how = "Distances to the ideal points, and the closeness"
+    steps = steps.assign(**{f"{index.name} in the panel": cities.loc[some, index.name]}).set_axis(names, axis=0)
+    worst = (built - cities[index.name]).abs().max()
+    display(report.view(steps.rename(columns={"to_best": "D+", "to_worst": "D-"}), f"6. {how} ({p.source} data)",
                         f"Greatest difference from the panel's {index.name}, all rows: {worst:.1e}.", digits=4))
 
 # %% tags=["needs-indices"]
 if "indices" in declared.features:
-    some_cities = dict(zip(data.loc[some, "city"], [name.rpartition(" ")[0] for name in names], strict=True))
-    by_year = data[data["city"].isin(some_cities)].pivot(index="city", columns="year", values=index.name)
+    some_cities = dict(zip(cities.loc[some, "city"], [name.rpartition(" ")[0] for name in names], strict=True))
+    by_year = cities[cities["city"].isin(some_cities)].pivot(index="city", columns="year", values=index.name)
     display(report.view(by_year.loc[[*some_cities]].rename(some_cities).rename_axis(None),
                         f"7. {index.name} of the five cities by year ({p.source} data)"))
 
 # %% tags=["needs-indices"]
 if "indices" in declared.features:
     report.show(
-        figures_measurement.paths(data[index.name], data, some_cities,
-                                  f"{index.name} ({declared.variable(index.name).unit})"),
+        figures_measurement.paths(cities[index.name], cities, some_cities,
+                                  f"{index.name} ({units.get(index.name, 'index, 0 to 1')})"),
         name="fig-paths",
         alt="Left, lines of the index by year for five cities; right, its mean by year over cities that are ever "
         "treated and cities that never are.",
@@ -388,16 +398,19 @@ if "indices" in declared.features:
         f"{p.source} data).",
     )
 
-# %% [markdown] tags=["needs-indices"]
+# %% [markdown] tags=["needs-outcome_index"]
 # ## Which weights?
 #
 # Every step above could have been taken otherwise. For each alternative: do cities keep their rank (Spearman), and what
 # becomes of the benchmark estimate? Estimates are in standard deviations of each index, since their units differ.
 
-# %% tags=["needs-indices"]
-if "indices" in declared.features:
+# %% tags=["needs-outcome_index"]
+if "outcome_index" in declared.features:
     found = measured.compare_indices(declared, index, data, indices.weightings(index, data), p.vcov)
     display(report.view(found, f"The benchmark under other weights and other sums ({p.source} data, errors: {p.vcov})"))
+
+# %% tags=["needs-outcome_index"]
+if "outcome_index" in declared.features:
     report.show(
         report.figures.interval_plot(found, xlabel="effect (standard deviations of each index)"),
         name="fig-weightings",
@@ -406,13 +419,13 @@ if "indices" in declared.features:
         f"errors: {p.vcov}).",
     )
 
-# %% [markdown] tags=["needs-indices"]
+# %% [markdown] tags=["needs-outcome_index"]
 # **One yardstick for all years, or one for each?** Weights by year make the index of a city move when a weight does.
 # **A small number added?** Some papers add it because $\ln 0$ does not exist. It is not needed, for $p \ln p$ goes to
 # 0, and it is not harmless: it makes the smallest values more equal, and more so in indicators with many small values.
 
-# %% tags=["needs-indices"]
-if "indices" in declared.features:
+# %% tags=["needs-outcome_index"]
+if "outcome_index" in declared.features:
     pooled = measured.compare_indices(declared, index, data, indices.pooling(index, data), p.vcov)
     display(report.view(pooled, f"Pooled and by-year yardsticks ({p.source} data, errors: {p.vcov})"))
     shifted = indices.shifted(index, data, (0, 0.0001, 0.001, 0.01, 0.1))
@@ -421,11 +434,11 @@ if "indices" in declared.features:
     shifts["largest weight"] = [weight.max() for weight in shifted.values()]
     display(report.view(shifts, f"A small number added before the entropy ({p.source} data, errors: {p.vcov})"))
 
-# %% [markdown] tags=["needs-indices"]
+# %% [markdown] tags=["needs-outcome_index"]
 # ### Does one indicator carry the result?
 
-# %% tags=["needs-indices"]
-if "indices" in declared.features:
+# %% tags=["needs-outcome_index"]
+if "outcome_index" in declared.features:
     without = measured.compare_indices(declared, index, data, dict(indices.without_each(index, data)), p.vcov)
     full = found["estimate"].iloc[0]
     report.show(
@@ -438,17 +451,17 @@ if "indices" in declared.features:
         f"left ({p.source} data, errors: {p.vcov}).",
     )
 
-# %% tags=["remove-input", "needs-indices"]
+# %% tags=["remove-input", "needs-outcome_index"]
 report.note(declared, "02_index_measurement", "weighting")
 
-# %% [markdown] tags=["needs-indices"]
+# %% [markdown] tags=["needs-exchanged_weights"]
 # ### The printed weights, as they stand and with two of them exchanged
 #
 # Where two printed weights contradict what their indicators must look like, the book takes them as exchanged. Here is
 # what hangs on it: the same indicators, weighted as printed, with the two exchanged, and as computed.
 
-# %% tags=["needs-indices"]
-if "indices" in declared.features:
+# %% tags=["needs-exchanged_weights"]
+if "exchanged_weights" in declared.features:
     variants = {
         "as printed": indices.aggregate(index, scaled, indices.printed(declared, index)),
         "two weights exchanged": indices.aggregate(index, scaled, indices.printed(declared, index, exchange=True)),
@@ -457,10 +470,101 @@ if "indices" in declared.features:
     display(report.view(measured.compare_indices(declared, index, data, variants, p.vcov),
                         f"The index and the benchmark with the printed weights ({p.source} data, errors: {p.vcov})"))
 
-# %% tags=["needs-indices"]
-if "indices" in declared.features:
+# %% tags=["needs-exchanged_weights"]
+if "exchanged_weights" in declared.features:
     display(report.view(weights.loc[apart.nlargest(4).index, ["indicator", "sign", "weight", "printed", "difference"]],
                         f"The four weights furthest from the printed ones ({p.source} data)", digits=4))
+
+# %% [markdown] tags=["needs-pairs"]
+# ## From two cities to one number
+#
+# From here on it no longer matters how high the index of a city is, only *when* it is high. One pair, step by step: the
+# index of both cities, each standardised by its own mean and standard deviation over all years, their synchronisation
+# $\rho$, and the transform $\rho'$ that is the outcome.
+
+# %% tags=["needs-pairs"]
+if "pairs" in declared.features:
+    by_city = pairs.series(cities, cities[index.name])
+    chosen = pairs.examples(data)
+    display(report.view(pairs.example(data, by_city, chosen[0]),
+                        f"The pair with the strongest tie of all without a zone ({p.source} data)"))
+
+# %% tags=["needs-pairs"]
+if "pairs" in declared.features:
+    report.show(
+        figures_pairs.by_year(data, by_city, chosen),
+        name="fig-pairs",
+        alt="Left, the standardised index of two cities by year: two rising lines that cross. Right, synchronisation "
+        "by year of four pairs, near its upper bound of 1 with single years below.",
+        caption="Two standardised series (left), and the synchronisation of four pairs: the strongest tie without a "
+        "zone, with one and with two, and the weakest retained one. The upper bound is dotted, the lower one far off "
+        f"the axis ({p.source} data).",
+    )
+
+# %% tags=["needs-pairs"]
+if "pairs" in declared.features:
+    report.show(
+        figures_pairs.outcome(declared, data),
+        name="fig-outcome",
+        alt="Two histograms of the outcome with long right tails, one for rows without and one for rows with a zone in "
+        "force; a second axis shows the index before the transform.",
+        caption=f"Distribution of {declared.outcome} in the rows of the benchmark ({p.source} data). Rows with a zone "
+        "in force are from later years and other cities: the distance of the two histograms is no effect.",
+    )
+
+# %% tags=["remove-input", "needs-pairs"]
+report.note(declared, "02_index_measurement", "synchronisation")
+
+# %% [markdown] tags=["needs-pairs"]
+# ## Trend or cycle?
+#
+# The same synchronisation and the same regression, once in levels and once for what four filters leave of each city's
+# series. Years that a filter loses are lost for all pairs.
+
+# %% tags=["needs-pairs"]
+if "pairs" in declared.features:
+    filtered = pairs.effects(declared, data, pairs.cycles(by_city), p.vcov)
+    display(report.view(filtered, f"The benchmark in levels and in cycles ({p.source} data, errors: {p.vcov})",
+                        "mean correlation: of the series of two cities, the mean of rho over pairs and years. The mean "
+                        "of rho' has no such reading: it is above 0 for series that have nothing in common."))
+
+# %% tags=["needs-pairs"]
+if "pairs" in declared.features:
+    report.show(
+        report.figures.interval_plot(filtered, xlabel=declared.effect_label),
+        name="fig-cycles",
+        alt="The benchmark estimate with 95% intervals in levels and under four filters.",
+        caption=f"Benchmark estimate with 95% intervals when the trend is removed from the index of each city before "
+        f"synchronisation is measured ({p.source} data, errors: {p.vcov}).",
+    )
+
+# %% tags=["remove-input", "needs-pairs"]
+report.note(declared, "02_index_measurement", "cycle")
+
+# %% [markdown] tags=["needs-pairs"]
+# ## Which weights?
+#
+# Every step to the index could have been taken otherwise, and the paper prints none of its weights. The outcome has no
+# unit, so estimates compare.
+
+# %% tags=["needs-pairs"]
+if "pairs" in declared.features:
+    variants = indices.weightings(index, cities) | indices.pooling(index, cities)
+    variants = {label: pairs.series(cities, values) for label, values in variants.items() if label != "pooled"}
+    display(report.view(pairs.effects(declared, data, variants, p.vcov),
+                        f"The benchmark under other weights and other sums ({p.source} data, errors: {p.vcov})"))
+
+# %% tags=["needs-pairs"]
+if "pairs" in declared.features:
+    fewer = {name: pairs.series(cities, values) for name, values in indices.without_each(index, cities).items()}
+    left_out = pairs.effects(declared, data, {"none": by_city, **fewer}, p.vcov)
+    report.show(
+        report.figures.interval_plot(left_out.rename_axis("left out"), xlabel=declared.effect_label),
+        name="fig-without",
+        alt="The benchmark estimate with 95% intervals, each time with another indicator left out of the index.",
+        caption=f"Benchmark estimate with 95% intervals when {index.name} is built without the indicator named at the "
+        f"left ({p.source} data, errors: {p.vcov}).",
+    )
 
 # %% [markdown] tags=["needs-indices"]
 # ### How much hangs on one extreme row?
@@ -469,12 +573,62 @@ if "indices" in declared.features:
 
 # %% tags=["needs-indices"]
 if "indices" in declared.features:
-    display(report.view(measured.extremes(index, data), f"The most extreme row of each indicator ({p.source} data)",
+    display(report.view(measured.extremes(index, cities), f"The most extreme row of each indicator ({p.source} data)",
                         "beyond: distance from the 99.9% (or 0.1%) quantile, share of the range; share of divergence: "
                         "of the indicator's, that goes with the row.", digits=4))
 
 # %% tags=["remove-input", "needs-indices"]
 report.note(declared, "02_index_measurement", "outliers")
+
+# %% [markdown] tags=["needs-tools"]
+# ## From policy texts to indices of tools
+#
+# A document is cut into sentences, each sentence into words; a dictionary says which words show which tool; sentences
+# per tool, city and year are counted, and the counts become three indices as the indicators above became one.
+
+# %% tags=["needs-tools"]
+if "tools" in declared.features:
+    from pilotzones.measures import policy_text
+
+    folder = paths.ROOT / p.texts
+    own = folder / "dictionary.csv"
+    dictionary = policy_text.read_dictionary(own if own.exists() else paths.POLICY_TEXTS / "dictionary.csv")
+    sentences = policy_text.sentences(policy_text.read_documents(folder))
+    coded = policy_text.code(sentences, dictionary)
+    first = sentences[sentences["sentence"].str.partition(":")[0] == sentences["sentence"].iloc[0].partition(":")[0]]
+    words = policy_text.segment(first["text"], dictionary["keyword"]).str.join(" / ")
+    used = coded.droplevel(["city", "year"]).loc[first["sentence"]]
+    tools = [", ".join(used.columns.get_level_values("tool")[row]) for row in used.to_numpy()]
+    display(report.view(pd.DataFrame({"words": words.to_numpy(), "tools": tools}, first["sentence"].to_numpy()).head(8),
+                        f"1. to 3. The first document of {p.texts}: sentences, their words, and the tools they use",
+                        "Written for this book, no policy document." if folder == paths.POLICY_TEXTS else ""))
+
+# %% tags=["needs-tools"]
+if "tools" in declared.features:
+    counts = policy_text.counts(coded)
+    summary = pd.DataFrame({"tool": dictionary.drop_duplicates("tool").set_index("tool")["tool_zh"].reindex(
+                                counts.columns.get_level_values("tool")).to_numpy(),
+                            "sentences": counts.sum().to_numpy(), "city-years": (counts > 0).sum().to_numpy(),
+                            "weight in the group": policy_text.weights(counts).to_numpy()},
+                           [f"{group}: {tool}" for group, tool in counts.columns])
+    display(report.view(summary, f"4. and 5. Counts over {len(counts)} city-years with a document, entropy weights"))
+
+# %% tags=["needs-tools"]
+if "tools" in declared.features:
+    tool_indices = policy_text.indices(counts)
+    tool_indices.index = measured.place_names(tool_indices)
+    display(report.view(tool_indices.drop(columns=["city", "year"]).head(10),
+                        "6. The three indices, first ten city-years with a document"))
+
+# %% tags=["needs-tools"]
+if "tools" in declared.features and (folder / "coding_sheet.csv").exists():
+    hand = policy_text.read_coding_sheet(folder / "coding_sheet.csv", sentences, dictionary)
+    agreed = policy_text.agreement(coded, hand)
+    agreed.index = [f"{group}: {tool}" for group, tool in agreed.index]
+    display(report.view(agreed, "Agreement of the dictionary with a second coding, sentence by sentence"))
+
+# %% tags=["remove-input", "needs-tools"]
+report.note(declared, "02_index_measurement", "policy_text")
 
 # %% [markdown]
 # ## How to read it
@@ -488,14 +642,14 @@ report.note(declared, "02_index_measurement", "reading")
 # %% tags=["remove-input"]
 report.note(declared, "02_index_measurement", "threats")
 
-# %% [markdown] tags=["needs-indices"]
+# %% [markdown] tags=["needs-outcome_index"]
 # **Does the reform move the controls?** Minimum, maximum, weights and ideal points are taken from all rows. When the
 # reform raises a maximum, the index of a city without any zone falls: its value depends on the treatment of others,
 # which the design rules out (stable unit treatment values, SUTVA). With the yardstick fixed at the rows without a zone
 # in force this cannot happen.
 
-# %% tags=["needs-indices"]
-if "indices" in declared.features:
+# %% tags=["needs-outcome_index"]
+if "outcome_index" in declared.features:
     display(report.view(measured.yardstick(declared, index, data, p.vcov),
                         f"{index.name} with its own yardstick and with one that the reform cannot move "
                         f"({p.source} data, errors: {p.vcov})", digits=digits))
@@ -570,3 +724,7 @@ report.note(declared, "02_index_measurement", "differences")
 # %% [markdown] tags=["needs-patents"]
 # - `-p firms 50`: fewer firms with records. Which numbers of this page change, and which cannot?
 # - `-p vcov cluster_city`: an index of a city is the same for all its firms. What happens to its standard error?
+
+# %% [markdown] tags=["needs-tools"]
+# - `-p texts path/to/folder`: your own documents, one text file for each, named like `330100_2015.txt`. Which tools
+#   does the dictionary miss in them?

@@ -21,13 +21,15 @@
 study: str = "innovation"  # paper to replicate, e.g. innovation
 source: str = "synthetic"  # synthetic, or licensed for your own exports in data/raw/<study>
 seed: int = 2023  # seed of the synthetic panel, 0 or larger
-vcov: str = "published"  # standard errors: published, iid, hetero, cluster_unit, cluster_city, cluster_province
+vcov: str = "published"  # standard errors: published, iid, hetero, cluster_unit, cluster_city, cluster_province, dyadic
 leads: int = -4  # first year before the reform with a dummy of its own (standard event study)
 lags: int = 5  # last year after the reform with a dummy of its own (standard event study)
 base: int = -1  # event year that the standard event study compares with
 
 # %% tags=["hide-input"]
 from dataclasses import replace
+
+from IPython.display import display
 
 from pilotzones import discrepancy, ledger, panel, parameters, replicate, report, studies, truth
 
@@ -96,6 +98,16 @@ report.show(
 # %% tags=["remove-input"]
 report.note(declared, "03_baseline", "standard_errors")
 
+# %% tags=["remove-input", "needs-pairs"]
+report.note(declared, "03_baseline", "dyadic")
+
+# %% tags=["needs-pairs"]
+if "pairs" in declared.features:
+    display(report.view(truth.inference(declared), "The benchmark in many fresh synthetic samples, under each error",
+                        "no reform: nothing to find, so that 5% should have p < 0.05. undefined: share of samples in "
+                        "which the variance was negative.",
+                        empty="No table of how often each error rejects is committed for this study."))
+
 # %% [markdown]
 # A 95% interval is honest if it covers what the regression estimates in 95 of 100 samples. Over many fresh synthetic
 # samples it did so this often:
@@ -134,8 +146,9 @@ paths = {
         replicate.event_study(declared, figure, data, p.vcov),
     f"standard (base: year {p.base}, ends binned)": replicate.event_study(declared, standard, data, p.vcov),
 }
+true_path = truth.by_event_time(replicate.select(data, figure.sample))
 report.show(
-    report.figures.event_plot(paths, truth.by_event_time(data), ylabel=declared.effect_label),
+    report.figures.event_plot(paths, true_path, ylabel=declared.effect_label),
     name="fig-event-study",
     alt="Event-study coefficients with 95% intervals under the paper's base and under the standard base; where the "
     "data are synthetic the true mean effect is marked.",

@@ -20,7 +20,7 @@
 study: str = "innovation"  # paper to replicate, e.g. innovation
 source: str = "synthetic"  # synthetic, or licensed for your own exports in data/raw/<study>
 seed: int = 2023  # seed of the synthetic panel and of the placebo draws, 0 or larger
-vcov: str = "published"  # standard errors: published, iid, hetero, cluster_unit, cluster_city, cluster_province
+vcov: str = "published"  # standard errors: published, iid, hetero, cluster_unit, cluster_city, cluster_province, dyadic
 draws: int = 500  # fake roll-outs of the placebo test, 1 or more
 neighbours: int = 1  # controls per treated row in the matched sample, 1 or more; studies with matching only
 
@@ -63,6 +63,9 @@ for table in tables:
 
 # %% tags=["remove-input"]
 report.note(declared, "04_robustness", "reading")
+
+# %% tags=["remove-input"]
+report.note(declared, "04_robustness", "words")
 
 # %% [markdown] tags=["needs-placebo"]
 # ### Placebo: zones in cities that have none
@@ -118,7 +121,7 @@ if "policies" in declared.features:
 # %% tags=["remove-input", "needs-policies"]
 report.note(declared, "04_robustness", "policies")
 
-# %% [markdown] tags=["needs-indices"]
+# %% [markdown] tags=["needs-outcome_index"]
 # ### Winsorising: which numbers?
 #
 # "Winsorised at 1%" draws the extreme values in to a quantile. Of an index one can winsorise the index or the
@@ -126,8 +129,8 @@ report.note(declared, "04_robustness", "policies")
 # min-max scale, so all rows change, and so do the weights. Estimates in standard deviations of each index compare;
 # those in its own unit do not.
 
-# %% tags=["needs-indices"]
-if "indices" in declared.features:
+# %% tags=["needs-outcome_index"]
+if "outcome_index" in declared.features:
     index = declared.indices[0]
     shares = (0, 0.005, 0.01, 0.02, 0.05)
     winsorised = robustness.winsorising(declared, index, data, p.vcov, shares)
@@ -135,7 +138,7 @@ if "indices" in declared.features:
                         f"The benchmark after winsorising in three places ({p.source} data, errors: {p.vcov})",
                         digits=digits))
 
-# %% tags=["remove-input", "needs-indices"]
+# %% tags=["remove-input", "needs-outcome_index"]
 report.note(declared, "04_robustness", "winsorising")
 
 # %% [markdown] tags=["needs-instruments"]
@@ -162,7 +165,7 @@ if "instruments" in declared.features:
     display(report.view(tests.stock_yogo, "Stock and Yogo's critical values for these instruments (Cragg-Donald F)",
                         digits=2))
 
-# %% [markdown] tags=["needs-instruments"]
+# %% [markdown] tags=["needs-factors"]
 # **An instrument made of noise.** An instrument of the form $z_{ct} = f_c \times g_{ct}$ has two factors. Give every
 # city the $f$ of another one, drawn by lot, and leave $g$ alone: such an instrument knows nothing about the city. If
 # its first stage is strong all the same, it is $g$ that speaks. When $g$ contains the treatment itself, $z$ is zero
@@ -170,14 +173,14 @@ if "instruments" in declared.features:
 # errors. When $g$ is a series of the whole country, noise stays noise, provided that the errors know that a city is
 # one draw of $f$ and not hundreds.
 
-# %% tags=["needs-instruments"]
-if "instruments" in declared.features:
+# %% tags=["needs-factors"]
+if "factors" in declared.features:
     noise = robustness.placebo_instruments(declared, instrumented, data, min(p.draws, 200), p.seed, p.vcov)
     display(report.view(robustness.placebo_instruments_summary(noise),
                         f"First stage and 2SLS with a factor that is drawn by lot ({p.source} data)"))
 
-# %% tags=["needs-instruments"]
-if "instruments" in declared.features:
+# %% tags=["needs-factors"]
+if "factors" in declared.features:
     real = tuple(strength.loc["cluster_city", ["first-stage F (Kleibergen-Paap)", "2SLS"]])
     least_squares = replicate.benchmark(declared, data).coefficients.at[declared.treatment, "estimate"]
     report.show(
@@ -202,13 +205,15 @@ report.note(declared, "04_robustness", "instruments")
 # %% tags=["needs-matching"]
 if "matching" in declared.features:
     matching_column = robustness.matching_column(tables)
-    pairs = replicate.matched(declared, matching_column, data, neighbours=p.neighbours)
-    display(report.view(pairs.model, f"Propensity model (logit), pseudo R2 = {pairs.pseudo_r2:.3f} ({p.source} data)"))
+    used = replicate.select(data, matching_column.sample)
+    matches = replicate.matched(declared, matching_column, used, neighbours=p.neighbours)
+    display(report.view(matches.model,
+                        f"Propensity model (logit), pseudo R2 = {matches.pseudo_r2:.3f} ({p.source} data)"))
 
 # %% tags=["needs-matching"]
 if "matching" in declared.features:
     report.show(
-        report.figures.overlap_plot(pairs),
+        report.figures.overlap_plot(matches),
         name="fig-overlap",
         alt="Histograms of the propensity score of treated rows, of control rows, and of matched control rows.",
         caption=f"Overlap of the propensity score ({p.source} data): treated rows, all controls and matched controls.",
@@ -216,7 +221,7 @@ if "matching" in declared.features:
 
 # %% tags=["needs-matching"]
 if "matching" in declared.features:
-    balance = robustness.balance(matching_column, data, pairs)
+    balance = robustness.balance(matching_column, used, matches)
     display(report.view(balance, f"Balance before and after matching ({p.source} data)"))
 
 # %% tags=["needs-matching"]

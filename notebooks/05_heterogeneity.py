@@ -20,13 +20,13 @@
 study: str = "innovation"  # paper to replicate, e.g. innovation
 source: str = "synthetic"  # synthetic, or licensed for your own exports in data/raw/<study>
 seed: int = 2023  # seed of the synthetic panel and of the permutations, 0 or larger
-vcov: str = "published"  # standard errors: published, iid, hetero, cluster_unit, cluster_city, cluster_province
+vcov: str = "published"  # standard errors: published, iid, hetero, cluster_unit, cluster_city, cluster_province, dyadic
 draws: int = 100  # permutations of the group labels, 0 for none
 
 # %% tags=["hide-input"]
 from IPython.display import display
 
-from pilotzones import heterogeneity, ledger, panel, parameters, replicate, report, studies
+from pilotzones import heterogeneity, ledger, pairs, panel, parameters, replicate, report, studies
 
 p = parameters.check("05_heterogeneity", globals())
 declared = studies.load(p.study)
@@ -78,6 +78,22 @@ report.show(
 # %% tags=["remove-input"]
 report.note(declared, "05_heterogeneity", "reading")
 
+# %% [markdown] tags=["needs-pairs"]
+# ### Which cities are high, which are low?
+#
+# Classes of pairs follow from classes of cities, and those from a cut-off. The same estimates under each reading, with
+# the number of pairs, which decides between readings.
+
+# %% tags=["needs-pairs"]
+if "pairs" in declared.features:
+    display(report.view(pairs.classes(declared, data, p.vcov),
+                        f"The benchmark by class under each reading ({p.source} data, errors: {p.vcov})",
+                        "three thirds: both high are two cities of the top third, both low two of the bottom third, "
+                        "different all other pairs."))
+
+# %% tags=["remove-input", "needs-pairs"]
+report.note(declared, "05_heterogeneity", "classes")
+
 # %% [markdown]
 # ## How to read it: tests of the differences
 #
@@ -85,11 +101,19 @@ report.note(declared, "05_heterogeneity", "reading")
 # interacted with the group, so that clusters may span groups; and a permutation of the group labels, which uses no
 # standard error at all. Groups of treated cities that are compared with the *same* controls are not independent and
 # cannot be permuted; for them, one regression has a treatment dummy for each group, once over all years and once over
-# the event years that every group has reached.
+# the event years that every group has reached. Nor can pairs that share a city be permuted one by one.
 
 # %%
 report.view(heterogeneity.differences(declared, tables, data, p.vcov, p.draws, p.seed),
-            f"Differences between groups ({p.source} data, {p.draws} permutations)", digits=digits)
+            f"Differences between groups ({p.source} data, errors: {p.vcov}; {p.draws} permutations)",
+            "No permutations of pairs." if "pairs" in declared.features else "", digits=digits)
+
+# %% tags=["needs-pairs"]
+if "pairs" in declared.features:
+    shared = heterogeneity.differences(declared, tables, data, "dyadic", 0, p.seed)
+    display(report.view(shared[shared["test"] == "interacted"],
+                        f"The same differences when pairs that share a city may be correlated, within a group and "
+                        f"across groups ({p.source} data, errors: dyadic)", digits=digits))
 
 # %% tags=["remove-input"]
 report.note(declared, "05_heterogeneity", "tests")

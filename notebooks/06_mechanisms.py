@@ -21,13 +21,13 @@
 study: str = "innovation"  # paper to replicate, e.g. innovation
 source: str = "synthetic"  # synthetic, or licensed for your own exports in data/raw/<study>
 seed: int = 2023  # seed of the synthetic panel and of the bootstrap, 0 or larger
-vcov: str = "published"  # standard errors: published, iid, hetero, cluster_unit, cluster_city, cluster_province
+vcov: str = "published"  # standard errors: published, iid, hetero, cluster_unit, cluster_city, cluster_province, dyadic
 draws: int = 1000  # bootstrap samples of cities, 100 or more
 
 # %% tags=["hide-input"]
 from IPython.display import display
 
-from pilotzones import ledger, mechanisms, panel, parameters, replicate, report, robustness, studies
+from pilotzones import ledger, mechanisms, pairs, panel, parameters, replicate, report, robustness, studies
 
 p = parameters.check("06_mechanisms", globals())
 declared = studies.load(p.study)
@@ -72,42 +72,72 @@ for table in tables:
 # %% tags=["remove-input"]
 report.note(declared, "06_mechanisms", "reading")
 
-# %% [markdown] tags=["needs-mediators"]
+# %% [markdown] tags=["needs-mediators", "needs-cities"]
 # ### The indirect effects, with intervals
 #
 # The bootstrap draws whole cities, because treatment is decided by city; the Monte-Carlo interval draws $a$ and $b$
 # from their estimated distributions; Sobel's uses the normal approximation and is shown for comparison.
 
-# %% tags=["needs-mediators"]
-if "mediators" in declared.features:
+# %% tags=["needs-mediators", "needs-cities"]
+if {"mediators", "cities"} <= declared.features:
     found = mechanisms.models(declared, data, p.draws, p.seed)
     effects = mechanisms.indirect_effects(declared, found)
     display(report.view(effects,
                         f"Indirect effects, 95% intervals, {p.draws} samples of cities ({p.source} data)", digits=4))
 
+# %% [markdown] tags=["needs-mediators", "needs-pairs"]
+# ### The product of the two steps, with intervals
+#
+# The paper does not multiply the two steps. Here they are, with the policy beside the mediator in the second one, and
+# three intervals of the product: two by the delta method (Sobel), and one that draws whole cities with replacement and
+# takes along all their pairs.
+
+# %% tags=["needs-mediators", "needs-pairs"]
+if {"mediators", "pairs"} <= declared.features:
+    display(report.view(pairs.products(declared, data, p.draws, p.seed),
+                        f"Indirect effects, 95% intervals, {p.draws} samples of cities ({p.source} data)", digits=4))
+
 # %% tags=["remove-input", "needs-mediators"]
 report.note(declared, "06_mechanisms", "indirect")
 
-# %% [markdown] tags=["needs-mediators"]
+# %% [markdown] tags=["needs-tools", "needs-pairs"]
+# ### Policy, or its intensity?
+#
+# An index of policy tools is zero wherever no zone is in force. Without the policy in the regression its coefficient
+# cannot tell whether intensity matters. For each index: alone; what policy divided by the mean of the index would give,
+# if the index were the same in all zones; and both in one regression.
+
+# %% tags=["needs-tools", "needs-pairs"]
+if {"tools", "pairs"} <= declared.features:
+    display(report.view(pairs.tools(declared, data, p.vcov),
+                        f"Indices of policy tools alone and beside policy ({p.source} data, errors: {p.vcov})"))
+
+# %% tags=["remove-input", "needs-tools"]
+report.note(declared, "06_mechanisms", "tools")
+
+# %% [markdown] tags=["needs-mediators", "needs-cities"]
 # ## How to read it: the fall of the coefficient
 #
 # Papers often compare the treatment coefficient with and without the mediator. On the same rows the fall equals $ab$
 # exactly. Between different samples it also contains what the dropped rows do.
 
-# %% tags=["needs-mediators"]
-if "mediators" in declared.features:
+# %% tags=["needs-mediators", "needs-cities"]
+if {"mediators", "cities"} <= declared.features:
     display(report.view(mechanisms.fall_of_the_coefficient(declared, found, data),
                         f"Treatment coefficient with and without each mediator ({p.source} data)", digits=4))
 
-# %% [markdown] tags=["needs-mediators"]
+# %% [markdown] tags=["needs-pairs"]
+# ## What can go wrong
+
+# %% [markdown] tags=["needs-mediators", "needs-cities"]
 # ## What can go wrong: the mediator is not random
 #
 # Let $\rho$ be the correlation of the errors $e$ and $v$. Sequential ignorability says $\rho = 0$; nothing in the data
 # can test it. The figure shows what the indirect effect would be for other values. If a small $\rho$ makes it vanish,
 # the mechanism is fragile.
 
-# %% tags=["needs-mediators"]
-if "mediators" in declared.features:
+# %% tags=["needs-mediators", "needs-cities"]
+if {"mediators", "cities"} <= declared.features:
     report.show(
         report.figures.sensitivity_plot(found),
         name="fig-sensitivity",
@@ -120,13 +150,13 @@ if "mediators" in declared.features:
 # %% tags=["remove-input", "needs-mediators"]
 report.note(declared, "06_mechanisms", "threats")
 
-# %% [markdown] tags=["needs-indices"]
+# %% [markdown] tags=["needs-outcome_index"]
 # **Is the mechanism arithmetic?** If a mediator, or what it is made of, is one of the index's own indicators, a reform
 # that moves the mediator moves the index by construction. Build the index anew without each indicator in turn: an
 # indirect effect that vanishes with one indicator was that indicator, seen twice.
 
-# %% tags=["needs-indices"]
-if "indices" in declared.features:
+# %% tags=["needs-outcome_index"]
+if "outcome_index" in declared.features:
     index = declared.indices[0]
     display(report.view(mechanisms.without_indicators(declared, index, data),
                         f"Indirect effect as a share of the total, by the indicator that {index.name} is built without "

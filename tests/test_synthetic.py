@@ -191,11 +191,11 @@ def test_effects_are_solved_on_true_effects_and_shrunk(capsys: pytest.CaptureFix
         return {"all/estimate": p["base"] + 0.5 * p["extra"], "some/estimate": p["base"] + p["extra"]}
 
     target = {"all/estimate": 0.1, "some/estimate": 0.3, "all/se": 0.01, "some/se": 0.01}
-    cells = ("all/estimate", "some/estimate")
+    goals = {name: target[name] for name in ("all/estimate", "some/estimate")}
     start = {"base": 0.0, "extra": 0.0}
-    exact = calibration._solve_effects(start, ("base", "extra"), cells, target, mean, ridge=0.0)
+    exact = calibration._solve_effects(start, ("base", "extra"), goals, target, mean, ridge=0.0)
     assert (exact["base"], exact["extra"]) == pytest.approx((-0.1, 0.4))
-    shrunk = calibration._solve_effects(start, ("base", "extra"), cells, target, mean, ridge=500.0)
+    shrunk = calibration._solve_effects(start, ("base", "extra"), goals, target, mean, ridge=500.0)
     assert abs(shrunk["extra"]) < abs(exact["extra"])
 
 

@@ -65,7 +65,7 @@ def printed(study: Study) -> Cells:
         cells |= {f"{row.table}/{row.column}//n_obs": row.n_obs, f"{row.table}/{row.column}//r2": row.r2}
     for row in published.descriptives(study.key).to_dict("records"):
         values = {"n_obs": row["n"], **{name: row[name] for name in ("mean", "sd", "min", "max")}}
-        cells |= {f"T1//{row['symbol']}/{name}": value for name, value in values.items()}
+        cells |= {f"{study.descriptives_table}//{row['symbol']}/{name}": value for name, value in values.items()}
     for row in published.weights(study.key).itertuples():
         cells[f"{row.table}//{row.indicator}/weight"] = row.weight
     return cells
@@ -201,9 +201,9 @@ def simulate(key: str, parameters: Parameters, true_effects: bool, seed: int) ->
 def _about_variables(study: Study, data: pd.DataFrame) -> pd.DataFrame:
     """Return moments of the variables that the paper describes and weights of its indices: ``KEYS`` and ``value``."""
     cells = [(table, name, "weight", v) for (table, name), v in indices.printed_weights(study, data).items()]
-    if symbols := [s for s in published.descriptives(study.key)["symbol"] if s in data]:
-        moments = describe.moments(data, symbols).stack()
-        cells += [("T1", symbol, statistic, float(v)) for (symbol, statistic), v in moments.items()]
+    if not (moments := describe.printed(study, data)).empty:
+        place = study.descriptives_table
+        cells += [(place, symbol, statistic, float(v)) for (symbol, statistic), v in moments.stack().items()]
     return pd.DataFrame(cells, columns=["table", "term", "statistic", "value"]).assign(column="")
 
 
@@ -212,7 +212,8 @@ def _fitted_cells(study: Study, data: pd.DataFrame) -> Cells:
     cells: Cells = {}
     for table in study.tables:
         for column in table.columns:
-            fit, place = replicate.column(study, column, data), f"{table.id}/{column.id}"
+            place = f"{table.id}/{column.id}"
+            fit = ledger.renamed(replicate.column(study, column, data), column.printed_prefix)
             for term, found in fit.coefficients.iterrows():
                 cells |= {f"{place}/{term}/estimate": found["estimate"], f"{place}/{term}/se": found["se"]}
             cells |= {f"{place}//r2": replicate.printed_r2(study, column, fit), f"{place}//n_obs": float(fit.n_obs)}
@@ -413,7 +414,7 @@ def summarise(study: Study, draws: pd.DataFrame) -> pd.DataFrame:
     summary["target"] = cell.map(target)
     # figures print no number; their dummies are kept all the same
     drawn = summary["term"].str.match(r"Year-?\d|delta_") & (summary["statistic"] == "estimate")
-    drawn &= summary["mc_sd"] > 0  # not the base year
+    drawn &= summary["mc_sd"] != 0  # not the base year
     summary = summary[summary["target"].notna() | drawn]
     tags = [_tag(study, *row) for row in summary[KEYS].itertuples(index=False, name=None)]
     # what is the same in every panel is a property of its frame
@@ -423,10 +424,14 @@ def summarise(study: Study, draws: pd.DataFrame) -> pd.DataFrame:
 
 
 def agreement(study: Study, cells: Cells) -> dict[int, float]:
-    """Return the share of printed estimates that one panel meets within 1 and within 2 printed standard errors."""
+    """Return the share of printed estimates that one panel meets within 1 and within 2 printed standard errors.
+
+    An estimate printed as 0.000 with a t value has no standard error and is left out.
+    """
     target = printed(study)
-    names = [name for name in target if name in cells and name.endswith("/estimate")]
-    z = [(cells[name] - target[name]) / target[name.removesuffix("estimate") + "se"] for name in names]
+    errors = {name: target[f"{name}/se"] for name in (n.removesuffix("/estimate") for n in target if "/estimate" in n)}
+    used = [name for name, se in errors.items() if se > 0 and f"{name}/estimate" in cells]
+    z = [(cells[f"{name}/estimate"] - target[f"{name}/estimate"]) / errors[name] for name in used]
     return {within: float(np.mean(np.abs(z) <= within)) for within in (1, 2)}
 
 

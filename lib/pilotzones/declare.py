@@ -11,6 +11,7 @@ and may contain ``{controls}`` or any other named block of the study.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -77,9 +78,9 @@ class Column:
 
     @property
     def group(self) -> str:
-        """The variable that cuts the sample, if it is ``variable == 'value'``; else empty."""
-        variable, equals, _ = self.sample.partition(" == ")
-        return variable if equals and variable.isidentifier() else ""
+        """The variable that cuts the sample, if its condition is or ends in ``variable == 'value'``; else empty."""
+        cut = re.fullmatch(r"(?:.* and )?(\w+) == (?:'[^']*'|\S+)", self.sample)
+        return cut[1] if cut else ""
 
     @property
     def instrumented(self) -> bool:
@@ -248,12 +249,20 @@ class Study:
     def features(self) -> set[str]:
         """What a section's notebook can show for this study; its cells tagged ``needs-<feature>`` are left out else."""
         columns = [column for table in self.tables for column in table.columns]
+        names = {variable.name for variable in self.variables}
+        of_pairs = {"city_i", "city_j"} <= names
         found = {
+            "pairs": of_pairs,  # of cities; else a row belongs to one city
+            "cities": not of_pairs,
             "instruments": any(column.instrumented for column in columns),
+            "factors": bool(self.factors),
             "matching": any(column.matching for column in columns),
             "placebo": bool(self.placebos),
             "mediators": bool(self.mediators),
             "indices": bool(self.indices),
+            "outcome_index": any(index.name == self.outcome for index in self.indices),
+            "exchanged_weights": any(p.table == index.table for p in self.inconsistencies for index in self.indices),
+            "tools": {"sup_ind", "env_ind", "dem_ind"} <= names,  # of policy, found in texts
             "policies": "policies" in self.blocks,
         }
         return {name for name, has in found.items() if has}

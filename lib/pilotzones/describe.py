@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pandas as pd
 
-from pilotzones import published
+from pilotzones import policy, published
 from pilotzones.declare import Study
 
 
@@ -68,6 +69,16 @@ def steps(study: Study, panel: pd.DataFrame, controls: list[str]) -> pd.DataFram
             for step, rows in samples.items()
         }
     ).T
+
+
+def cohorts(study: Study, panel: pd.DataFrame) -> pd.Series:
+    """Return the first year of the zone of every city of a panel, by city code; missing for never-treated cities."""
+    if "cities" in study.features:
+        return panel.groupby("city")["cohort"].first()
+    # a pair does not say which of its cities has the zone
+    codes = np.unique(panel[["city_i", "city_j"]])
+    cities = pd.DataFrame({"city": codes, "year": study.years[0]})
+    return policy.attach(cities, study.batches, partial=False).set_index("city")["cohort"]
 
 
 def balance(panel: pd.DataFrame, variables: list[str], year: int) -> pd.DataFrame:

@@ -108,9 +108,12 @@ def _regressors(study: Study, column: Column) -> dict[str, str]:
 
 def _matched_samples(study: Study, column: Column, panel: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return the matched sample of a column under every choice of ``MATCHING`` and both ideas of who is treated."""
-    covariates = column.matching.partition("~")[2]
+    treatment, _, covariates = column.matching.partition("~")
+    panel = replicate.select(panel, column.sample)
     ever = panel.assign(ever_treated=panel["cohort"].notna().astype(int))
-    treated = {"": column.matching, "ever-treated, ": f"ever_treated ~{covariates}"}
+    treated = {"": column.matching}
+    if (ever[treatment.strip()] != ever["ever_treated"]).any():
+        treated["ever-treated, "] = f"ever_treated ~{covariates}"
     samples = {}
     for (who, formula), (how, choices) in product(treated.items(), MATCHING.items()):
         pairs = matching.match(formula, ever, identity=[study.unit, study.time], **choices)

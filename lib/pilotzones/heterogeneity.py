@@ -52,13 +52,17 @@ def differences(
 ) -> pd.DataFrame:
     """Test whether the coefficient differs between the groups of each split (see :mod:`pilotzones.estimators.groups`).
 
-    Labels are permuted among cities where a split is one of cities, else among the spells of a unit in a group. Groups
-    that share their controls are tested as in :func:`shared_differences`.
+    Labels are permuted among cities where a split is one of cities, else among the spells of a unit in a group; not
+    among pairs, of which those that share a city cannot be exchanged one by one. Groups that share their controls are
+    tested as in :func:`shared_differences`.
     """
     found = []
+    cut = replicate.benchmark_sample(study, panel)
+    if "pairs" in study.features:
+        draws = 0
     for group, subsamples in by_group(tables).items():
-        rows = panel[panel[group].notna()]
-        of_cities = rows.groupby("city")[group].nunique().max() == 1
+        rows = cut[cut[group].notna()]
+        of_cities = "cities" in study.features and rows.groupby("city")[group].nunique().max() == 1
         spell = rows[study.unit].astype(str) + " " + rows[group].astype(str)
         table = compare_groups(
             study.expand(subsamples[0][1].formula),
@@ -137,6 +141,7 @@ def split_by_outcome(study: Study, panel: pd.DataFrame, vcov: str) -> pd.DataFra
     """
     table, column = study.benchmark
     formula = study.table(table).column(column).formula
+    panel = replicate.benchmark_sample(study, panel)
     outcome = panel[study.outcome]
     first = panel.sort_values(study.time).groupby(study.unit)[study.outcome].transform("first")
     entered = panel.groupby(study.unit)[study.time].transform("min")

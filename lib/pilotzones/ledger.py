@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pilotzones import describe, indices, published, replicate, studies
+from pilotzones import describe, indices, pairs, published, replicate, studies
 from pilotzones.declare import Study
 from pilotzones.errors import DataError
 from pilotzones.estimators.regression import Regression
@@ -73,7 +73,8 @@ def build(
     }
     drawn = {figure for figure, column in fits if not column} | {placebo.id for placebo in study.placebos}
     tests = instrument_tests(study, panel, vcov, section)
-    weights = indices.printed_weights(study, panel) if section in ("", "02_index_measurement") else {}
+    wanted = section in ("", "02_index_measurement") and study.indices
+    weights = indices.printed_weights(study, pairs.holder(study, panel, source, seed)) if wanted else {}
     rows = _printed(study.key, fits, r2, moments, tests, weights, checks, drawn, study.descriptives_table)
     if section:
         rows = rows[[_section(study, table) == section for table in rows["table"]]].reset_index(drop=True)
@@ -85,19 +86,26 @@ def build(
 
 
 def fit_all(study: Study, panel: pd.DataFrame, vcov: str, section: str = "") -> Fits:
-    """Estimate every declared column and event study, or those of one section, under the names the paper prints."""
+    """Estimate every declared column and event study, or those of one section, under the names the paper prints.
+
+    Columns of which the paper prints nothing, such as checks that it reports in words, are left out.
+    """
+    key = study.key
+    lists = published.estimates(key), published.columns(key), published.claims(key)
+    named = {(table, column) for rows in lists for table, column in zip(rows["table"], rows["column"], strict=True)}
     tables = study.section_tables(section) if section else study.tables
     figures = study.section_figures(section) if section else study.figures
     fits = {
-        (table.id, column.id): _renamed(replicate.column(study, column, panel, vcov), column.printed_prefix)
+        (table.id, column.id): renamed(replicate.column(study, column, panel, vcov), column.printed_prefix)
         for table in tables
         for column in table.columns
+        if (table.id, column.id) in named
     }
-    events = {(f.id, ""): _renamed(replicate.event_study(study, f, panel, vcov), ("", "Year")) for f in figures}
+    events = {(f.id, ""): renamed(replicate.event_study(study, f, panel, vcov), ("", "Year")) for f in figures}
     return fits | events
 
 
-def _renamed(fit: Regression, prefix: tuple[str, str]) -> Regression:
+def renamed(fit: Regression, prefix: tuple[str, str]) -> Regression:
     """Give the regressors whose name starts with ``prefix[0]`` the name that the paper prints."""
     own, printed = prefix
     names = [f"{printed}{str(name).removeprefix(own)}" if str(name).startswith(own) else name
@@ -112,6 +120,8 @@ def instrument_tests(study: Study, panel: pd.DataFrame, vcov: str, section: str 
     first-stage F, filed under the first stage's own column, has the errors of ``vcov`` (Kleibergen and Paap's).
     """
     tests: dict[tuple[str, str, str], float] = {}
+    if published.stats(study.key).empty:
+        return tests
     for table in study.section_tables(section) if section else study.tables:
         for column in table.columns:
             if column.instrumented:
@@ -344,7 +354,9 @@ def _with_calibration(study: Study, rows: pd.DataFrame) -> pd.DataFrame:
 def _judge(rows: pd.DataFrame) -> pd.DataFrame:
     difference = rows["replicated"] - rows["published"]
     spread = rows["published_spread"].astype(float)
-    from_t = (rows["published"] / spread).abs()
+    # of a coefficient that prints as zero, no more than half its last digit
+    last = 10.0 ** -rows.loc[rows["statistic"] == "estimate", "published"].map(decimals).max()
+    from_t = (rows["published"].where(rows["published"] != 0, last / 2) / spread).abs()
     standard_error = spread.where(rows["spread_kind"] != "t", from_t)
     rows["z_published"] = difference / standard_error
     rows["z_mc"] = (difference / rows["mc_sd"].astype(float)).where(rows["mc_sd"].astype(float) > 0)

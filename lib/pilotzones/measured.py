@@ -177,7 +177,7 @@ def weight_table(study: Study, index: Index, panel: pd.DataFrame) -> pd.DataFram
     Returns
     -------
     One row per indicator, by column of the panel: its ``indicator`` name as printed and its ``sign``, ``entropy``,
-    ``divergence``, ``weight``, the ``printed`` weight and the ``difference``; where the panel is calibrated also
+    ``divergence``, ``weight``, and if any is printed ``printed`` and ``difference``; where the panel is calibrated also
     ``MC low`` and ``MC high``, which hold 95% of the weights of fresh samples (mean and 1.96 standard deviations).
     """
     steps = composite.entropy(indices.standardised(index, panel))
@@ -186,6 +186,8 @@ def weight_table(study: Study, index: Index, panel: pd.DataFrame) -> pd.DataFram
     table.loc[[*index.negative], "sign"] = "-"
     table = table.join(steps).assign(printed=table["indicator"].map(rows))
     table["difference"] = table["weight"] - table["printed"]
+    if rows.isna().all():
+        table = table.drop(columns=["printed", "difference"])
     summary = ledger.calibration(study).query("statistic == 'weight' and table == @index.table").set_index("term")
     if len(summary):
         centre, reach = (table["indicator"].map(summary[name].astype(float)) for name in ("mc_mean", "mc_sd"))

@@ -86,6 +86,20 @@ def generate(study: Study, seed: int) -> pd.DataFrame:
     return _generate(study, _checked(seed))[0]
 
 
+def raw(study: Study, source: str, seed: int) -> pd.DataFrame:
+    """Return what a study's panel is derived from, e.g. the cities of which it has pairs.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such source, or the seed is no whole number >= 0.
+    """
+    if source != "synthetic":
+        raise ParameterError(f"source = {source!r}: raw data are drawn for synthetic panels only")
+    drawn: pd.DataFrame = _generator(study).generate(_checked(seed))
+    return drawn
+
+
 def validate(panel: pd.DataFrame, study: Study, source: str, where: str) -> None:
     """Check a panel against the study's declaration.
 

@@ -56,9 +56,16 @@ class Baseline(Common):
 
 
 class Measurement(Common):
-    """The records behind the panel; a study without records ignores their number."""
+    """What lies below the panel: records, policy texts; a study without either ignores them."""
 
     firms: int = Field(300, ge=1, description="firms whose patent records are drawn; of no use to a study without")
+    texts: str = Field("data/policy_texts", description="folder of policy texts; of no use to a study without")
+
+    @model_validator(mode="after")
+    def _is_folder(self) -> Measurement:
+        if not (paths.ROOT / self.texts).is_dir():
+            raise ParameterError(f"texts = {self.texts!r}: expected a folder, seen from the project folder")
+        return self
 
 
 class Robustness(Common):

@@ -97,6 +97,12 @@ def benchmark(study: Study, data: pd.DataFrame, vcov: str = "published") -> Regr
     return column(study, study.table(table).column(declared), data, vcov)
 
 
+def benchmark_sample(study: Study, data: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that the paper's main column is about."""
+    table, declared = study.benchmark
+    return select(data, study.table(table).column(declared).sample)
+
+
 def event_study(study: Study, figure: EventStudy, data: pd.DataFrame, vcov: str = "published") -> Regression:
     """Estimate a declared event-study figure; the coefficients are indexed by event time in years."""
     return estimate_event_study(

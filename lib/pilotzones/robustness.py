@@ -66,11 +66,20 @@ def strength(study: Study, column: Column, panel: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     The 2SLS estimate with its error, the Kleibergen-Paap F, and the Anderson-Rubin 95% set, which is valid however weak
-    the instruments are.
+    the instruments are. Where rows belong to two cities, F is the squared t of the one instrument in the first stage.
     """
-    rows = {}
+    rows: dict[str, dict[str, object]] = {}
+    plain = replicate.identification(study, column, panel, "iid")
     for name in replicate.error_names(study):
-        found = replicate.identification(study, column, panel, name)
+        errors = replicate.errors(study, name)
+        if "+" in errors:
+            second = plain.second_stage.under(errors).coefficients.loc[plain.endogenous]
+            first = plain.first_stage.under(errors).coefficients.loc[[*plain.instruments], "t"]
+            only = first.iloc[0] ** 2 if len(first) == 1 else np.nan
+            rows[name] = {"2SLS": second["estimate"], "standard error": second["se"],
+                          "first-stage F (Kleibergen-Paap)": only, "LIML": plain.liml}  # fmt: skip
+            continue
+        found = plain if name == "iid" else replicate.identification(study, column, panel, name)
         second = found.second_stage.coefficients.loc[found.endogenous]
         rows[name] = {
             "2SLS": second["estimate"],
@@ -275,7 +284,7 @@ def closest_readings(study: Study, tables: Sequence[Table], panel: pd.DataFrame,
     found = []
     ids = {table.id: table for table in tables}
     for problem in study.inconsistencies:
-        if problem.table not in ids or problem.statistic == "stat":
+        if problem.table not in ids or problem.statistic == "stat" or not problem.column:
             continue
         estimates = published.estimates(study.key).query("table == @problem.table and column == @problem.column")
         if ids[problem.table].column(problem.column).matching:

@@ -7,6 +7,8 @@ import pandas as pd
 from pilotzones import ledger, replicate
 from pilotzones.declare import Study, Table
 from pilotzones.estimators.regression import Regression
+from pilotzones.io import read_csv
+from pilotzones.paths import CALIBRATION
 
 
 def under_each_error(study: Study, fit: Regression) -> pd.DataFrame:
@@ -22,13 +24,43 @@ def coverage(study: Study, table_id: str) -> pd.DataFrame:
     """Return the committed Monte-Carlo coverage of nominal 95% intervals, by column of a table (rows)."""
     summary = ledger.calibration(study)
     cells = summary[(summary["table"] == table_id) & (summary["term"] == study.treatment)]
+    by_city = "by city" if "cities" in study.features else "by both cities, two-way"
     names = {
         "coverage_iid": "iid", "coverage_hetero": "robust", "coverage_unit": f"by {study.unit}",
-        "coverage_city": "by city", "runs": "samples",
+        "coverage_city": by_city, "coverage_dyadic": "dyadic", "runs": "samples",
     }  # fmt: skip
     if study.unit == "city":
         del names["coverage_unit"]
     return cells.set_index("column")[[name for name in names if name in cells]].rename(columns=names)
+
+
+def inference(study: Study) -> pd.DataFrame:
+    """Return what each kind of errors made of the benchmark in many fresh samples without and with the reform.
+
+    Returns
+    -------
+    One row per world and kind: ``sd`` of the estimate over samples, mean ``se``, shares of samples with p below 0.05,
+    with a t beyond 6, and without errors because a variance was negative; ``samples``. Empty without the file
+    ``data/calibration/<study>_inference.csv``.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
+    """
+    path = CALIBRATION / f"{study.key}_inference.csv"
+    try:
+        path.open().close()  # opened rather than looked for: a page depends on the file also when it is missing
+    except FileNotFoundError:
+        return pd.DataFrame()
+    numbers = ("mc_sd", "mean_se", "rejects", "large", "undefined")
+    rows = read_csv(path, {"reform": int, "errors": str, **dict.fromkeys(numbers, float), "runs": int})
+    worlds = {0: "no reform", 1: "the reform"}
+    kinds = {"unit": f"by {study.unit}", "city": "two-way"}
+    labels = [f"{worlds[row.reform]}, {kinds.get(row.errors, row.errors)}" for row in rows.itertuples()]
+    names = {"mc_sd": "sd of the estimate", "mean_se": "mean standard error", "rejects": "p < 0.05",
+             "large": "|t| > 6", "undefined": "undefined", "runs": "samples"}  # fmt: skip
+    return rows[[*names]].rename(columns=names).set_axis(labels)
 
 
 def against_estimates(study: Study, table: Table, fits: dict[str, Regression], panel: pd.DataFrame) -> pd.DataFrame:

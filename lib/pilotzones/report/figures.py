@@ -11,9 +11,8 @@ from IPython.display import display
 from matplotlib.figure import Figure
 from scipy import stats
 
-from pilotzones import policy
+from pilotzones import describe, policy
 from pilotzones.declare import Study
-from pilotzones.describe import plural
 from pilotzones.estimators.matching import Matching
 from pilotzones.estimators.mediation import Mediation
 from pilotzones.estimators.placebo import Placebo
@@ -43,7 +42,7 @@ def rollout_map(study: Study, panel: pd.DataFrame) -> Figure:
     cities = policy.cities().set_index("adcode")
     batch = policy.first_batch(partial=True)
     cities["batch"] = batch.reindex(cities.index).fillna(0).astype(int)
-    treated = cities.loc[cities.index.isin(panel.loc[panel["cohort"].notna(), "city"])]
+    treated = cities.loc[cities.index.isin(describe.cohorts(study, panel).dropna().index)]
     figure, axes = plt.subplots(figsize=(8, 6))
     for number, group in cities.groupby("batch"):
         label = "no zone by 2022" if number == 0 else f"batch {number}"
@@ -64,15 +63,18 @@ def rollout_map(study: Study, panel: pd.DataFrame) -> Figure:
 def timeline(study: Study, panel: pd.DataFrame) -> Figure:
     """Draw the number of treated cities and the share of treated rows by year."""
     theme.apply()
-    treated = panel[panel["treat_post"] == 1]
-    counts = treated.groupby("year")["city"].nunique().reindex(sorted(panel["year"].unique()), fill_value=0)
+    starts = describe.cohorts(study, panel)
+    years = sorted(panel["year"].unique())
+    counts = pd.Series([int((starts <= year).sum()) for year in years], years)
     share = panel.groupby("year")["treat_post"].mean() * 100
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
     left.step(counts.index, counts.to_numpy(), where="mid", color=theme.BLUE)
     left.set(xlabel="year", ylabel="cities with a zone in force", ylim=(0, None))
     right.bar(share.index, share.to_numpy(), color=theme.ORANGE)
-    label = "cities" if study.unit == "city" else f"{plural(study.unit)} in cities"
-    right.set(xlabel="year", ylabel=f"{label} with a zone in force (%)")
+    units = describe.plural(study.unit)
+    label = "cities with a" if study.unit == "city" else f"{units} in cities with a"
+    label = f"{units} with one" if "pairs" in study.features else label
+    right.set(xlabel="year", ylabel=f"{label} zone in force (%)")
     return figure
 
 

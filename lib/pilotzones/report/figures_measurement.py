@@ -124,12 +124,13 @@ def weights_plot(table: pd.DataFrame) -> Figure:
     rows = table.sort_values("weight")
     place = np.arange(len(rows))
     figure, axes = plt.subplots(figsize=(7.5, 0.3 * len(rows) + 1.4))
-    axes.hlines(place, rows["weight"], rows["printed"], color=theme.GREY, linewidth=0.8)
     if "MC low" in rows:
         axes.hlines(place, rows["MC low"].clip(lower=0), rows["MC high"], color=theme.BLUE, alpha=0.3, linewidth=7,
                     label="95% of fresh samples")  # fmt: skip
     axes.plot(rows["weight"], place, "o", color=theme.BLUE, label="computed here")
-    axes.plot(rows["printed"], place, "D", color=theme.RED, markerfacecolor="white", label="printed")
+    if "printed" in rows:
+        axes.hlines(place, rows["weight"], rows["printed"], color=theme.GREY, linewidth=0.8, zorder=1)
+        axes.plot(rows["printed"], place, "D", color=theme.RED, markerfacecolor="white", label="printed")
     axes.set_yticks(place, rows["indicator"].astype(str) + " (" + rows["sign"] + ")", fontsize=8)
     axes.set(xlabel="weight (share)", xlim=(-0.005, None))
     axes.legend(fontsize=8, loc="lower right")

@@ -144,24 +144,38 @@ def regression_table(
     """
     printed = published.estimates(study.key).query("table == @table.id")
     columns = published.columns(study.key).query("table == @table.id").set_index("column")
-    rows = terms or list(dict.fromkeys(printed["term"]))
+    rows = terms or list(dict.fromkeys(printed["term"] if len(printed) else _without_blocks(study, fits)))
     if regression.CONSTANT in rows:
         rows = [*(term for term in rows if term != regression.CONSTANT), regression.CONSTANT]
     decimals = digits(study)
-    cells: dict[tuple[str, str], dict[str, str]] = {}
+    cells: dict[tuple[str, ...], dict[str, str]] = {}
     for column in table.columns:
         fit, paper = fits[column.id], printed[printed["column"] == column.id].set_index("term")
         header = f"({column.id}) {column.label}"
-        cells[header, "printed"] = _printed_cells(rows, paper, columns.loc[column.id], decimals)
-        cells[header, "here"] = _estimated_cells(study, rows, column, fit, decimals)
+        own = _estimated_cells(study, rows, column, fit, decimals)
+        if column.id in columns.index:
+            cells[header, "printed"] = _printed_cells(rows, paper, columns.loc[column.id], decimals)
+            cells[header, "here"] = own
+        else:
+            cells[header,] = own
     frame = pd.DataFrame(cells).rename({regression.CONSTANT: "Constant"})
     frame.index = ["" if label.startswith("(") else label for label in frame.index]  # the spread stands below its term
-    kinds = sorted(set(printed["spread_kind"]))
-    note = (
-        f"In brackets: printed {' or '.join(kinds)}; re-estimated standard errors are of type '{vcov}'. "
-        f"Stars: *** 1%, ** 5%, * 10%. {_r2_note(study, table)}"
-    )
+    kinds = " or ".join(sorted(set(printed["spread_kind"])))
+    brackets = f"printed {kinds}; re-estimated standard errors are" if kinds else "standard errors"
+    note = f"In brackets: {brackets} of type '{vcov}'. Stars: *** 1%, ** 5%, * 10%. {_r2_note(study, table)}"
+    if regression.CONSTANT in rows:
+        note += " Constant: at the mean of all effects."
+        if study.constant == "first_year":
+            note = note.replace("of all effects", f"of the units' effects in {study.years[0]}")
+    if printed.empty:
+        return TableView(frame, f"{table.title}, on {source} data; the paper prints no numbers", note)
     return TableView(frame, f"{table.id}. {table.title}: as printed, and re-estimated on {source} data", note)
+
+
+def _without_blocks(study: Study, fits: dict[str, Regression]) -> list[str]:
+    """Return the regressors of some columns that are in no block of the study, such as its controls."""
+    blocks = {name for block in study.blocks for name in [*study.regressors(block), regression.CONSTANT]}
+    return [str(term) for fit in fits.values() for term in fit.coefficients.index if term not in blocks]
 
 
 def _r2_note(study: Study, table: Table) -> str:

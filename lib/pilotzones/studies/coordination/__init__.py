@@ -1,0 +1,1 @@
+"""Cross-border e-commerce pilot zones and regional coordination (Zhang et al. 2023)."""
