@@ -29,11 +29,11 @@ def banner(study: Study, source: str, seed: int, vcov: str) -> HTML:
     )
 
 
-def note(study: Study, section: str, key: str) -> Markdown:
+def note(study: Study, section: str, key: str) -> Markdown | None:
     """Return the study's own commentary on one point of a section.
 
     The notes of a study live in ``book/studies/<study>/notes/<section>.md``; each level-2 heading there is a key.
-    A study without a note on the point gets an empty one.
+    None where the study has nothing to say on the point.
 
     Raises
     ------
@@ -46,7 +46,8 @@ def note(study: Study, section: str, key: str) -> Markdown:
     except OSError:
         raise DataError(f"{path.name}: study {study.key} needs its notes at book/studies/{study.key}/notes/") from None
     parts = re.split(r"^## +(\S+)\s*$", text, flags=re.MULTILINE)
-    return Markdown(dict(zip(parts[1::2], parts[2::2], strict=True)).get(key, "").strip())
+    found = dict(zip(parts[1::2], parts[2::2], strict=True)).get(key, "").strip()
+    return Markdown(found) if found else None
 
 
 def specification(study: Study, table: Table) -> Markdown:
