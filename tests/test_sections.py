@@ -180,3 +180,13 @@ def test_cells_that_a_study_has_no_use_for_are_dropped() -> None:
     )
     notebooks.fit_to(notebook, "innovation")
     assert [cell.metadata.get("tags", []) for cell in notebook.cells] == [[], ["needs-matching"], ["needs-patents"]]
+
+
+def test_cells_that_stay_do_not_ask_what_is_known() -> None:
+    guarded = 'if "matching" in declared.features:\n    pairs = 1\n    display(pairs)'
+    asking = 'if "placebo" in declared.features:\n    draws = 1'
+    tags = {"tags": ["needs-matching"]}
+    cells = [nbformat.v4.new_code_cell(source, metadata=tags) for source in (guarded, asking)]
+    notebook = nbformat.v4.new_notebook(cells=[*cells, nbformat.v4.new_code_cell(guarded)])
+    notebooks.fit_to(notebook, "innovation")
+    assert [cell.source for cell in notebook.cells] == ["pairs = 1\ndisplay(pairs)", asking, guarded]

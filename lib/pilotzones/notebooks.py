@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -21,6 +23,8 @@ from papermill.exceptions import PapermillExecutionError
 from pilotzones.errors import ParameterError, PilotZonesError
 from pilotzones.io import write_atomically
 from pilotzones.paths import NOTEBOOKS, ROOT
+
+_GUARD = re.compile(r'if "(?P<feature>\w+)" in (declared\.features|raw):\n')
 
 
 class PageError(PilotZonesError):
@@ -60,8 +64,9 @@ def read(section: str) -> NotebookNode:
 def fit_to(notebook: NotebookNode, key: str) -> None:
     """Drop the cells that a study has no use for: those tagged ``needs-<feature>`` without that feature.
 
-    Features are those of the declaration (:attr:`pilotzones.declare.Study.features`), ``records`` for a study that has
-    tables of records, and each of these tables.
+    In the cells that stay, the question whether the study has the feature goes: it is there for plain papermill, which
+    runs every cell. Features are those of the declaration (:attr:`pilotzones.declare.Study.features`), ``records`` for
+    a study that has tables of records, and each of these tables.
     """
 
     def needs(cell: NotebookNode) -> set[str]:
@@ -75,6 +80,10 @@ def fit_to(notebook: NotebookNode, key: str) -> None:
         records = measured.module(study)
         has = study.features | ({"records", *records.TABLES} if records else set())
         notebook.cells = [cell for cell in notebook.cells if needs(cell) <= has]
+        for cell in filter(needs, notebook.cells):
+            guard = _GUARD.match(cell.source)
+            if cell.cell_type == "code" and guard and guard["feature"] in needs(cell):
+                cell.source = textwrap.dedent(cell.source[guard.end() :])
 
 
 def name_cells(notebook: NotebookNode) -> None:
