@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from pilotzones import calibration, panel, policy, published, replicate, studies
+from pilotzones.errors import DataError
 from pilotzones.paths import CALIBRATION, ROOT
 from pilotzones.studies.resilience import frame, synthetic
 from pilotzones.studies.resilience.study import CONTROLS, RESILIENCE
@@ -102,6 +103,47 @@ def test_named_cities_look_like_themselves(book: pd.DataFrame) -> None:
     assert last["Resil"].rank(ascending=False)[[SHANGHAI, SHENZHEN]].max() <= 10
     assert last["Resil"].rank(pct=True)[LONGNAN] < 0.35
     assert last["light"][SHENZHEN] > 5 * last["light"][LONGNAN]
+
+
+# --------------------------------------------------------------------------------------------------------- bad input
+
+
+@pytest.fixture(scope="module")
+def raw() -> pd.DataFrame:
+    return synthetic.generate(STUDY.seed)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda raw: raw.assign(science=7.0), ["'science'", "7"]),
+        (lambda raw: raw.assign(patents=np.nan), ["'patents'"]),
+        (lambda raw: raw.assign(retail=raw["retail"].mask(raw.index == 5, np.inf)), ["'retail'", "5"]),
+    ],
+)
+def test_indicators_without_an_index_are_named(raw: pd.DataFrame, change: object, words: list[str]) -> None:
+    with pytest.raises(DataError) as problem:
+        STUDY.derive(change(raw))  # type: ignore[operator]
+    assert all(word in str(problem.value) for word in words), problem.value
+
+
+def test_a_negative_share_and_a_double_row_are_refused_with_their_place(raw: pd.DataFrame) -> None:
+    negative = raw.assign(fdi=raw["fdi"].mask(raw.index == 40, -0.1))
+    with pytest.raises(DataError, match=r"'fdi'.*city 110000|'fdi'.*city 120000|'fdi'.*city 130"):
+        panel.validate(STUDY.derive(negative), STUDY, "synthetic", "the test")
+    double = pd.concat([raw, raw.iloc[[40]]])
+    city, year = raw.loc[40, ["city", "year"]]
+    with pytest.raises(DataError, match=rf"city {city}.*year {year}.*second row"):
+        panel.validate(STUDY.derive(double), STUDY, "synthetic", "the test")
+
+
+@pytest.mark.parametrize(("code", "like", "last"), [(371200, 371100, 2018), (341400, 341500, 2010)])
+def test_cities_that_were_merged_away_are_named(raw: pd.DataFrame, code: int, like: int, last: int) -> None:
+    """Laiwu went to Jinan in 2019, Chaohu was split in 2011: the sample has cities of today, so their rows stop it."""
+    old = raw[(raw["city"] == like) & (raw["year"] <= last)].assign(city=code)
+    assert len(old) == last - 2009
+    with pytest.raises(DataError, match=f"{code} has no coordinates"):
+        STUDY.derive(pd.concat([raw, old]))
 
 
 # ------------------------------------------------------------------------------------------------------------- truth
