@@ -155,7 +155,8 @@ def split_by_outcome(study: Study, panel: pd.DataFrame, vcov: str) -> pd.DataFra
     for label, by in splits.items():
         for half, sample in (("high", panel[by >= by.median()]), ("low", panel[by < by.median()])):
             fit = replicate.column(study, Column("", formula), sample, vcov)
-            found = fit.coefficients.loc[study.treatment, ["estimate", "se"]]
+            # a half may have no treated row, and then no estimate
+            found = fit.coefficients.reindex([study.treatment]).loc[study.treatment, ["estimate", "se"]]
             rows[f"{label}: {half}"] = {
                 **found, "sd of the outcome": sample[study.outcome].std(), "observations": fit.n_obs,
             }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Cross-border e-commerce pilot zones and the new-quality productivity of cities (authors not in the text)."""
