@@ -78,6 +78,8 @@ def test_a_study_of_cities_lists_each_error_once() -> None:
 def test_the_constant_is_there_when_the_paper_prints_it(data: pd.DataFrame) -> None:
     column = study().tables[0].column("1")
     assert "_cons" in replicate.column(study(constant="mean"), column, data).coefficients.index
+    pooled = replicate.column(study(constant="mean"), Column("3", "y ~ treat_post"), data, "hetero")
+    assert list(pooled.coefficients.index) == list(pooled.under("iid").coefficients.index) == ["_cons", "treat_post"]
     assert "_cons" not in replicate.column(study(), column, data).coefficients.index
 
 

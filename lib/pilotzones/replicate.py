@@ -15,7 +15,7 @@ from pilotzones.estimators.instruments import identification as estimate_identif
 from pilotzones.estimators.matching import Matching, match
 from pilotzones.estimators.placebo import Placebo
 from pilotzones.estimators.placebo import placebo as estimate_placebo
-from pilotzones.estimators.regression import Regression, regress
+from pilotzones.estimators.regression import CONSTANT, Regression, regress
 
 
 def errors(study: Study, vcov: str) -> str:
@@ -68,10 +68,11 @@ def column(
         singletons=declared.singletons or study.singletons,
         constant=bool(study.constant),
     )
-    if not dummies:
+    if not (dummies or (study.constant and "Intercept" in fit.coefficients.index)):
         return fit
-    terms = [term for term in fit.coefficients.index if not str(term).startswith(f"{study.time}::")]
-    return fit.showing({term: term for term in terms})
+    # the dummies of the years go, and the constant has one name, with fixed effects and without
+    names = [str(term) for term in fit.coefficients.index if not str(term).startswith(f"{study.time}::")]
+    return fit.showing({CONSTANT if name == "Intercept" else name: name for name in names})
 
 
 def winsorised(study: Study, formula: str, data: pd.DataFrame, share: float) -> pd.DataFrame:

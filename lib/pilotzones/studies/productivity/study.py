@@ -85,11 +85,10 @@ def fe(outcome: str, regressors: str = "treat_post", effects: str = "city + year
     return f"{outcome} ~ {regressors} + {{controls}} | {effects}"
 
 
-CONSTANT = ("Intercept", "_cons")
 TABLES = (
     Table("T3", "03_baseline", "Benchmark regressions", (
-        Column("1", "Npp ~ treat_post", "policy only", printed_prefix=CONSTANT),
-        Column("2", "Npp ~ treat_post + {controls}", "controls", printed_prefix=CONSTANT),
+        Column("1", "Npp ~ treat_post", "policy only"),
+        Column("2", "Npp ~ treat_post + {controls}", "controls"),
         Column("3", fe("Npp"), "effects, conventional t", vcov="iid"),
         Column("4", fe("Npp"), "effects, clustered t"),
     ), note="Effects and errors as the numbers say; the rows of the printed table say No, Yes, No, Yes."),
