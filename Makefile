@@ -16,8 +16,9 @@ book: $(READY)  ## execute every page that changed, write _build/html/index.html
 test: $(READY)  ## run the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-bench: $(READY)  ## time the estimators side by side, write _build/bench.json
+bench: $(READY)  ## time the estimators side by side, write _build/bench*.json
 	$(BIN)/python tests/bench.py
+	$(BIN)/python tests/bench_pairs.py
 
 lint: $(READY)  ## check style and types
 	$(BIN)/ruff check .
