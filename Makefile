@@ -19,6 +19,7 @@ test: $(READY)  ## run the whole test suite
 bench: $(READY)  ## time the estimators side by side, write _build/bench*.json
 	$(BIN)/python tests/bench.py
 	$(BIN)/python tests/bench_pairs.py
+	$(BIN)/python tests/bench_customs.py
 
 lint: $(READY)  ## check style and types
 	$(BIN)/ruff check .
