@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Data: who is treated, when, and what the panel holds
 #
-# This page builds the sample, shows the roll-out of the pilot zones, and describes the variables, beside the printed
+# This page builds the sample, shows where and when the treatment came, and describes the variables, beside the printed
 # statistics where the paper has any. Run it with other parameters from the project folder:
 #
 # ```bash
@@ -33,7 +33,17 @@ data = panel.load(declared, p.source, p.seed)
 sample = replicate.benchmark_sample(declared, data)
 report.banner(declared, p.source, p.seed, p.vcov)
 
-# %% [markdown]
+# %% [markdown] tags=["needs-intensity"]
+# ## Question
+#
+# Nobody is treated here, and nobody is not: every province $p$ has more or less of something in every year $t$, an
+# index $z_{pt}$, and all units of the province have it together,
+#
+# $$D_{it} = z_{p(i)t}.$$
+#
+# What there is to compare are *changes*: units in provinces where the index rose fast with units where it rose slowly.
+
+# %% [markdown] tags=["needs-rollout"]
 # ## Question
 #
 # A pilot zone reaches city $c$ in the year $g_c$ of its approval and stays. The treatment of unit $i$ in city $c(i)$
@@ -46,7 +56,7 @@ report.banner(declared, p.source, p.seed, p.vcov)
 #
 # $$D_{ijt} = 1\{t \ge g_i\} + 1\{t \ge g_j\} - 2 \cdot 1\{t \ge g_i\} 1\{t \ge g_j\}.$$
 
-# %% [markdown]
+# %% [markdown] tags=["needs-rollout"]
 # Everything that follows rests on three choices made here: which rows are in the sample, which cities count as
 # treated, and from which year.
 
@@ -62,8 +72,8 @@ report.note(declared, "01_data", "sample")
 # %%
 controls = declared.regressors("controls")
 
-# %% tags=["needs-cities"]
-if "cities" in declared.features:
+# %% tags=["needs-steps"]
+if "steps" in declared.features:
     display(report.view(describe.steps(declared, data, controls), f"Sample of the {p.study} study ({p.source} data)"))
 
 # %% tags=["needs-pairs"]
@@ -75,31 +85,47 @@ if "pairs" in declared.features:
 # %% tags=["remove-input", "needs-pairs"]
 report.note(declared, "01_data", "pairs")
 
-# %% [markdown]
+# %% [markdown] tags=["needs-rollout"]
 # ## The roll-out
+
+# %% [markdown] tags=["needs-intensity"]
+# ## The treatment, by province and year
 
 # %% tags=["remove-input"]
 report.note(declared, "01_data", "treatment")
 
-# %%
-report.show(
-    report.figures.rollout_map(declared, data),
-    name="fig-rollout",
-    alt="Map of China's prefectures as dots, coloured by the batch of their first pilot zone; "
-    "early batches lie on the coast and in provincial capitals.",
-    caption="Every prefecture by the batch of its first pilot zone, real dates and coordinates; rings mark the cities "
-    "that count as treated in this study. Prefectures of zones smaller than a prefecture are included.",
-)
+# %% tags=["needs-rollout"]
+if "rollout" in declared.features:
+    report.show(
+        report.figures.rollout_map(declared, data),
+        name="fig-rollout",
+        alt="Map of China's prefectures as dots, coloured by the batch of their first pilot zone; "
+        "early batches lie on the coast and in provincial capitals.",
+        caption="Every prefecture by the batch of its first pilot zone, real dates and coordinates; rings mark the "
+        "cities that count as treated in this study. Prefectures of zones smaller than a prefecture are included.",
+    )
 
-# %%
-report.show(
-    report.figures.timeline(declared, sample),
-    name="fig-timeline",
-    alt="Left, a step line of the number of cities with a zone in force by year; right, bars of the share of units "
-    "that are treated.",
-    caption=f"Treatment over time in the {p.source} panel: cities with a zone in force (left) and the share of "
-    "treated units (right). Approval years count in full.",
-)
+# %% tags=["needs-rollout"]
+if "rollout" in declared.features:
+    report.show(
+        report.figures.timeline(declared, sample),
+        name="fig-timeline",
+        alt="Left, a step line of the number of cities with a zone in force by year; right, bars of the share of units "
+        "that are treated.",
+        caption=f"Treatment over time in the {p.source} panel: cities with a zone in force (left) and the share of "
+        "treated units (right). Approval years count in full.",
+    )
+
+# %% tags=["needs-intensity"]
+if "intensity" in declared.features:
+    report.show(
+        report.figures.intensity_map(declared, data),
+        name="fig-intensity",
+        alt="Heat map of the index by province and year: all rows get lighter from left to right, a few provinces at "
+        "the top much more than the others.",
+        caption=f"{declared.treatment}, the treatment, by province and year, the highest in the last year on top "
+        f"({p.source} data).",
+    )
 
 # %% [markdown]
 # ## Variables and descriptive statistics
@@ -139,7 +165,21 @@ else:
 # %% tags=["remove-input"]
 report.note(declared, "01_data", "missing")
 
-# %% [markdown]
+# %% [markdown] tags=["needs-intensity"]
+# ## How to read it: which variation is there to compare?
+#
+# Unit effects remove what is lasting about a unit, year effects what a year does to all. An index that grows everywhere
+# at once has little left after both; and what little there is, is the same for all units of a province.
+
+# %% tags=["needs-intensity"]
+if "intensity" in declared.features:
+    parts = describe.variation(declared, sample, [declared.outcome, *[index.name for index in declared.indices]])
+    display(report.view(parts, f"Standard deviations of what effects leave ({p.source} data)", digits=4))
+
+# %% tags=["remove-input", "needs-intensity"]
+report.note(declared, "01_data", "variation")
+
+# %% [markdown] tags=["needs-rollout"]
 # ## How to read it: are treated and control units comparable?
 #
 # Difference-in-differences does not need equal *levels* in both groups, it needs equal *trends* without the reform.
@@ -147,24 +187,31 @@ report.note(declared, "01_data", "missing")
 # normalised difference $(\bar x_1 - \bar x_0)/\sqrt{(s_1^2 + s_0^2)/2}$ measures that gap in standard deviations;
 # unlike a t value it does not grow with the sample.
 
-# %%
-year = int(data["cohort"].min()) - 1  # the last year in which nobody is treated
-balance = describe.balance(sample, names, year)
-report.view(balance, f"Ever- and never-treated units in {year}, the last year without any zone ({p.source} data)")
+# %% tags=["needs-rollout"]
+if "rollout" in declared.features:
+    year = int(data["cohort"].min()) - 1  # the last year in which nobody is treated
+    balance = describe.balance(sample, names, year)
+    display(report.view(balance,
+                        f"Ever- and never-treated units in {year}, the last year without any zone ({p.source} data)"))
 
-# %%
-report.show(
-    report.figures.balance_plot(balance),
-    name="fig-balance",
-    alt="Dot plot of normalised differences between ever-treated and never-treated units, with a grey band from "
-    "minus to plus 0.25.",
-    caption=f"Normalised differences in {year} ({p.source} data). Outside the grey band, results begin to depend on "
-    "how the controls enter the regression.",
-)
+# %% tags=["needs-rollout"]
+if "rollout" in declared.features:
+    report.show(
+        report.figures.balance_plot(balance),
+        name="fig-balance",
+        alt="Dot plot of normalised differences between ever-treated and never-treated units, with a grey band from "
+        "minus to plus 0.25.",
+        caption=f"Normalised differences in {year} ({p.source} data). Outside the grey band, results begin to depend "
+        "on how the controls enter the regression.",
+    )
 
 # %% [markdown]
 # ## What can go wrong
-#
+
+# %% tags=["remove-input"]
+report.note(declared, "01_data", "threats")
+
+# %% [markdown] tags=["needs-rollout"]
 # - **Selection.** Zones went first to cities that already traded. Unit fixed effects remove level differences, not
 #   differences in trend.
 # - **Missing values.** If city yearbooks are missing more often in poor cities, dropping rows changes the comparison
@@ -183,4 +230,4 @@ report.ledger_table(apart, f"Descriptive statistics that do not round to the pri
 # ## Try it
 #
 # - `-p seed 7`: another synthetic sample. Which of the descriptive statistics move, and which are fixed by the frame?
-# - `-p seed 11`: does the balance between treated and other units change, or only its decimals?
+# - `-p seed 11`: which tables of this page keep their message, and which only their decimals?

@@ -30,7 +30,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from pilotzones import indices, ledger, measured, pairs, panel, parameters, paths, policy, report, studies
+from pilotzones import describe, indices, ledger, measured, pairs, panel, parameters, paths, policy, report, studies
 from pilotzones.measures import composite
 from pilotzones.report import figures_measurement, figures_pairs
 
@@ -275,6 +275,124 @@ if "patents" in raw:
 # %% tags=["remove-input", "needs-patents"]
 report.note(declared, "02_index_measurement", "transformation")
 
+# %% [markdown] tags=["needs-customs"]
+# ## The quality of exports
+#
+# A customs record has firm $f$, product $k$, destination $j$, year $t$, quantity $q$ and unit value $p$. Of two firms
+# that ask the same price in the same market, the one that sells more is said to offer the better product (Khandelwal,
+# Schott and Wei 2013). With $\sigma_k$ the elasticity of substitution of product $k$,
+#
+# $$ \ln q_{fkjt} + \sigma_k \ln p_{fkjt} = \delta_k + \delta_{jt} + \varepsilon_{fkjt}, \qquad
+#    \hat\lambda_{fkjt} = \frac{\hat\varepsilon_{fkjt}}{\sigma_k - 1}, \qquad
+#    SEX_{fkjt} = \frac{\hat\lambda - \min \hat\lambda}{\max \hat\lambda - \min \hat\lambda}. $$
+
+# %% tags=["remove-input", "needs-customs"]
+report.note(declared, "02_index_measurement", "customs")
+
+# %% tags=["needs-customs"]
+if "customs" in raw:
+    from pilotzones import exports
+    from pilotzones.measures import export_quality, sophistication
+
+    customs, sigma = raw["customs"], raw["products"]["sigma"]
+    shown = ["firm", "product", "destination", "year", "quantity", "price"]
+    display(report.view(customs[shown].head(5).astype(str).set_index("firm"), f"1. Customs records ({behind})",
+                        f"{len(customs):,} records, {customs['firm'].isin(data['firm']).mean():.0%} of them of listed "
+                        "firms; price: yuan per unit."))
+
+# %% tags=["needs-customs"]
+if "customs" in raw:
+    usable, dropped = export_quality.clean(customs, sigma)
+    demand = export_quality.demand_residual(usable, sigma)
+    alone = pd.Series({"alone in its product or its destination and year": demand["residual"].isna().sum()})
+    display(report.view(pd.concat([dropped, alone]).to_frame("records"),
+                        f"2. Records that cannot be used, by the first reason ({behind})", f"Of {len(customs):,}."))
+
+# %% tags=["needs-customs"]
+if "customs" in raw:
+    steps = usable[shown].join(demand).head(5)
+    steps["sigma"] = steps["product"].map(sigma)
+    steps["SEX"] = export_quality.measure(customs, sigma)["standard"]
+    display(report.view(steps.astype({"firm": str, "year": str}).set_index("firm").drop(columns="quantity"),
+                        f"3. The residual of demand, log quality, and quality between 0 and 1 ({behind})"))
+
+# %% tags=["needs-customs"]
+if "customs" in raw:
+    values = export_quality.measure(customs, sigma)["standard"]
+    found = {f"by {weights}": (export_quality.firm_quality(values, usable, weights),
+                               records.INDICES[f"quality, by {weights}"]) for weights in export_quality.WEIGHTS}
+    display(report.view(measured.against_panel(data, found),
+                        f"4. Means of a firm's records against the panel ({behind})",
+                        "by value: records weighted by their value; by records: all alike."))
+
+# %% tags=["remove-input", "needs-customs"]
+report.note(declared, "02_index_measurement", "quality")
+
+# %% [markdown] tags=["needs-customs"]
+# ### Is the truth recovered?
+#
+# In synthetic records the quality of every record is known. What the effects of products and of destinations and years
+# take away cannot come back: the mean quality of a product, and what all exporters to a market have in common.
+
+# %% tags=["needs-customs"]
+if "customs" in raw:
+    display(report.view(export_quality.recovery(demand["quality"], usable["quality_true"], usable),
+                        f"Recovered against true log quality ({behind})"))
+
+# %% tags=["needs-customs"]
+if "customs" in raw:
+    report.show(
+        figures_measurement.recovered(data["SEX"], data["SEX_true"]),
+        name="fig-recovered",
+        alt="Density plot of measured against true quality of firm-years: a cloud along the diagonal.",
+        caption=f"Measured and true export quality of firm-years ({behind}; darker: more of them).",
+    )
+
+# %% [markdown] tags=["needs-customs"]
+# **Which choice matters?** The same records under choices that the paper leaves open (weights, scale, extremes, whose
+# demand) and under elasticities that are wrong. A wrong $\sigma_k$ leaves
+# $(\sigma_{\text{used}} - \sigma_k) \ln p$ in the residual: quality then is part price.
+
+# %% tags=["needs-customs"]
+if "customs" in raw:
+    variants = exports.readings(customs, sigma, data)
+    display(report.view(exports.compare(declared, data, variants, data["SEX_true"], p.vcov),
+                        f"Firm quality and the benchmark under other readings ({behind}, errors: {p.vcov})",
+                        "truth: correlation with it; rise: of the mean from the first year to the last, in sd; (1): "
+                        "firm effects; (2): firm and year effects."))
+
+# %% tags=["remove-input", "needs-customs"]
+report.note(declared, "02_index_measurement", "recovery")
+
+# %% [markdown] tags=["needs-customs"]
+# ## Sophistication
+#
+# A product is called sophisticated if rich places export it (Hausmann, Hwang and Rodrik 2007). With $t_{ik}$ the
+# exports of product $k$ by province $i$, $T_i$ all its exports and $ec_i$ its GDP per head,
+#
+# $$ pro_k = \sum_i \frac{t_{ik}/T_i}{\sum_i t_{ik}/T_i}\, ec_i, \qquad soph_f = \sum_k \frac{x_{fk}}{X_f}\, pro_k. $$
+
+# %% tags=["needs-customs"]
+if "customs" in raw:
+    trade = usable.assign(value=usable["quantity"] * usable["price"])
+    trade = trade.groupby(["firm", "province", "product", "year"], as_index=False)["value"].sum()
+    income = raw["income"].set_index(["province", "year"])["income"]
+    of_places = trade.groupby(["province", "product", "year"], as_index=False)["value"].sum()
+    of_products = sophistication.product_sophistication(of_places, income)
+    last = of_products.xs(trade["year"].max(), level="year").sort_values(ascending=False)
+    ends = pd.concat([last.head(3), last.tail(3)]).to_frame("yuan of 2011")
+    display(report.view(ends, f"1. Most and least sophisticated products, {trade['year'].max()} ({behind})", digits=0))
+
+# %% tags=["needs-customs"]
+if "customs" in raw:
+    of_firms = np.log(sophistication.export_sophistication(trade, of_products))
+    found = {"sophistication": (of_firms, records.INDICES["sophistication"])}
+    display(report.view(measured.against_panel(data, found),
+                        f"2. Means over a firm's exports against the panel ({behind})"))
+
+# %% tags=["remove-input", "needs-customs"]
+report.note(declared, "02_index_measurement", "sophistication")
+
 # %% [markdown] tags=["needs-indices"]
 # ## A composite index, step by step
 #
@@ -292,7 +410,9 @@ report.note(declared, "02_index_measurement", "indices")
 if "indices" in declared.features:
     index = declared.indices[0]
     cities = pairs.holder(declared, data, p.source, p.seed)
-    year = int(cities["cohort"].min()) - 1  # the last year without any zone
+    places = describe.plural(describe.place(cities))
+    # the last year without any zone, or the last of all
+    year = int(cities["cohort"].min()) - 1 if "rollout" in declared.features else int(cities["year"].max())
     some = indices.examples(index, cities, year)
     names = measured.place_names(cities.loc[some])
     raw_values = cities.loc[some, [*index.indicators]].T.set_axis(names, axis=1)
@@ -300,14 +420,14 @@ if "indices" in declared.features:
     labels = {v.name: f"{v.label} ({v.unit})" for v in declared.variables}
     raw_values.index = [labels.get(v, index.indicators[v]) for v in raw_values.index]
     display(report.view(raw_values,
-                        f"1. Raw indicators of five cities, from the highest {index.name} to the lowest, {year} "
+                        f"1. Raw indicators of five {places}, from the highest {index.name} to the lowest, {year} "
                         f"({p.source} data)", digits=0))
 
 # %% tags=["needs-indices"]
 if "indices" in declared.features:
     scaled = indices.standardised(index, cities)
     display(report.view(scaled.loc[some].T.set_axis(names, axis=1),
-                        f"2. The same between 0, the worst of all cities and years, and 1, the best ({p.source} data)",
+                        f"2. The same from 0, the worst of all {places} and years, to 1, the best ({p.source} data)",
                         f"Less is better for: {', '.join(index.negative) or 'none'}."))
 
 # %% [markdown] tags=["needs-indices"]
@@ -325,7 +445,7 @@ if "indices" in declared.features:
 if "indices" in declared.features:
     proportions = scaled / scaled.sum() * 10_000
     display(report.view(proportions.loc[some].T.set_axis(names, axis=1),
-                        f"3. Proportions of the sum over all cities and years, per 10,000 ({p.source} data)"))
+                        f"3. Proportions of the sum over all {places} and years, per 10,000 ({p.source} data)"))
 
 # %% tags=["needs-indices"]
 if "indices" in declared.features:
@@ -381,10 +501,11 @@ if "indices" in declared.features:
 
 # %% tags=["needs-indices"]
 if "indices" in declared.features:
-    some_cities = dict(zip(cities.loc[some, "city"], [name.rpartition(" ")[0] for name in names], strict=True))
-    by_year = cities[cities["city"].isin(some_cities)].pivot(index="city", columns="year", values=index.name)
+    place = describe.place(cities)
+    some_cities = dict(zip(cities.loc[some, place], [name.rpartition(" ")[0] for name in names], strict=True))
+    by_year = cities[cities[place].isin(some_cities)].pivot(index=place, columns="year", values=index.name)
     display(report.view(by_year.loc[[*some_cities]].rename(some_cities).rename_axis(None),
-                        f"7. {index.name} of the five cities by year ({p.source} data)"))
+                        f"7. {index.name} of the five {places} by year ({p.source} data)"))
 
 # %% tags=["needs-indices"]
 if "indices" in declared.features:
@@ -392,11 +513,28 @@ if "indices" in declared.features:
         figures_measurement.paths(cities[index.name], cities, some_cities,
                                   f"{index.name} ({units.get(index.name, 'index, 0 to 1')})"),
         name="fig-paths",
-        alt="Left, lines of the index by year for five cities; right, its mean by year over cities that are ever "
-        "treated and cities that never are.",
-        caption=f"{index.name} by year: five cities (left), and means over ever- and never-treated cities (right; "
-        f"{p.source} data).",
+        alt=f"Left, lines of the index by year for five {places}; right, its mean by year over all of them, or over "
+        "those that are ever treated and those that never are.",
+        caption=f"{index.name} by year: five {places} (left) and means over {places} (right; {p.source} data).",
     )
+
+# %% [markdown] tags=["needs-intensity"]
+# ## Which index?
+#
+# "Measured in two layers" can be read in two ways: all indicators in one index, as above, or an index of each layer
+# first, and then an index of the two. And as always, weights and yardsticks could have been others. Estimates are in
+# standard deviations of each index, so that they compare.
+
+# %% tags=["needs-intensity"]
+if "intensity" in declared.features:
+    layers = {"two layers, one after the other": indices.nested(index, declared.indices[1:], cities)}
+    variants = indices.weightings(index, cities) | layers
+    display(report.view(measured.compare_treatments(declared, index, data, variants, p.vcov),
+                        f"Columns (1) and (2) with other readings of {index.name} ({p.source} data, errors: {p.vcov})",
+                        "(1): firm effects; (2): firm and year effects. The first row is the panel's index."))
+
+# %% tags=["remove-input", "needs-intensity"]
+report.note(declared, "02_index_measurement", "layers")
 
 # %% [markdown] tags=["needs-outcome_index"]
 # ## Which weights?
@@ -719,7 +857,7 @@ report.note(declared, "02_index_measurement", "differences")
 # ## Try it
 #
 # - `-p seed 7`: another panel, and other numbers below it. Does measuring still give the panel back?
-# - `-p vcov iid` and `-p vcov cluster_city`: which of the conclusions about indices depend on the errors?
+# - `-p vcov iid` and `-p vcov cluster_unit`: which of the conclusions about indices depend on the errors?
 
 # %% [markdown] tags=["needs-patents"]
 # - `-p firms 50`: fewer firms with records. Which numbers of this page change, and which cannot?

@@ -7,11 +7,11 @@
 # ---
 
 # %% [markdown]
-# # Baseline: two-way fixed effects and the event study
+# # Baseline: two-way fixed effects
 #
-# This page re-estimates the paper's main table and its event-study figure, shows what each kind of standard error would
-# say, and, because the data are synthetic, sets the estimate against the truth. Run it with other parameters from the
-# project folder:
+# This page re-estimates the paper's main table and, where it has one, its event-study figure, shows what each kind of
+# standard error would say, and, because the data are synthetic, sets the estimate against the truth. Run it with other
+# parameters from the project folder:
 #
 # ```bash
 # papermill notebooks/03_baseline.ipynb out.ipynb -p study innovation -p vcov cluster_city
@@ -39,7 +39,18 @@ data = panel.load(declared, p.source, p.seed)
 digits = report.digits(declared)
 report.banner(declared, p.source, p.seed, p.vcov)
 
-# %% [markdown]
+# %% [markdown] tags=["needs-intensity"]
+# ## Question
+#
+# Do units do better when the index $z$ of their province rises? With $x_{it}$ what is controlled for, $\alpha_i$ a unit
+# effect and $\lambda_t$ a year effect, which the odd columns leave out,
+#
+# $$ y_{it} = \beta\, z_{p(i)t} + x_{it}'\gamma + \alpha_i + \lambda_t + \varepsilon_{it}. $$
+#
+# $\beta$ is the effect of one unit of the index, from its lowest to its highest value, if nothing else that moves $y$
+# changed faster in the provinces where $z$ did: parallel trends, for an intensity in the place of a yes or no.
+
+# %% [markdown] tags=["needs-rollout"]
 # ## Question
 #
 # Did the reform change the outcome $y_{it}$ of units in zone cities, compared with what would have happened without it?
@@ -78,9 +89,9 @@ report.note(declared, "03_baseline", "reading")
 # %% [markdown]
 # ### What each standard error would say
 #
-# The point estimate does not depend on the standard error; the conclusion may. Treatment is decided by city, so errors
-# that are correlated within a city over the years call for clustering by city (Bertrand, Duflo and Mullainathan 2004;
-# Abadie et al. 2023).
+# The point estimate does not depend on the standard error; the conclusion may. Treatment is decided by place (a city,
+# or a province), so errors that are correlated within a place over the years call for clustering by place (Bertrand,
+# Duflo and Mullainathan 2004; Abadie et al. 2023).
 
 # %%
 benchmark = fits[declared.benchmark[1]]
@@ -119,7 +130,10 @@ report.view(truth.coverage(declared, table.id), "Share of 95% intervals that cov
 # %% [markdown]
 # ### Truth against estimate
 #
-# In a synthetic panel the effect $\tau_{it}$ of every treated row is known. Three numbers deserve to be called "the"
+# In a synthetic panel the effect $\tau_{it}$ of every treated row is known.
+
+# %% [markdown] tags=["needs-rollout"]
+# Three numbers deserve to be called "the"
 # effect, and they differ when effects are heterogeneous: the plain mean over treated rows (ATT), the mean over the
 # treated rows that the fixed effects leave any comparison for, and the weighted mean that the regression targets.
 
@@ -127,7 +141,25 @@ report.view(truth.coverage(declared, table.id), "Share of 95% intervals that cov
 report.view(truth.against_estimates(declared, table, fits, data),
             f"Estimates and what they target ({p.source} data)", digits=digits)
 
-# %% [markdown]
+# %% tags=["remove-input", "needs-intensity"]
+report.note(declared, "03_baseline", "truth")
+
+# %% [markdown] tags=["needs-intensity"]
+# ### Are the unit effects fixed or random?
+#
+# Random effects use the differences between units as well, and are consistent only if these have nothing to do with
+# the regressors. Hausman's test asks whether the two estimates differ by more than chance; it supposes iid errors, and
+# its variance can come out negative. Mundlak's form asks the same by adding unit means to the regression, and allows
+# for errors that are correlated within a place.
+
+# %% tags=["needs-intensity"]
+if "intensity" in declared.features:
+    display(report.view(replicate.fixed_or_random(declared, data), f"Fixed against random effects ({p.source} data)"))
+
+# %% tags=["remove-input", "needs-intensity"]
+report.note(declared, "03_baseline", "hausman")
+
+# %% [markdown] tags=["needs-rollout"]
 # ### Event study
 #
 # $$
@@ -137,32 +169,34 @@ report.view(truth.against_estimates(declared, table, fits, data),
 # Coefficients before the reform check whether trends were parallel; those after it show how the effect builds up. They
 # are read against the years that have no dummy, so the choice of that base matters.
 
-# %%
-figure = declared.section_figures("03_baseline")[0]
-standard = replace(figure, leads=p.leads, lags=p.lags, base=(p.base,), beyond="bin")
-ends = "ends binned" if figure.beyond == "bin" else "and rows outside the window"
-paths = {
-    f"as declared for the paper (base: year {', '.join(map(str, figure.base))}, {ends})":
-        replicate.event_study(declared, figure, data, p.vcov),
-    f"standard (base: year {p.base}, ends binned)": replicate.event_study(declared, standard, data, p.vcov),
-}
-true_path = truth.by_event_time(replicate.select(data, figure.sample))
-report.show(
-    report.figures.event_plot(paths, true_path, ylabel=declared.effect_label),
-    name="fig-event-study",
-    alt="Event-study coefficients with 95% intervals under the paper's base and under the standard base; where the "
-    "data are synthetic the true mean effect is marked.",
-    caption=f"Dynamic effect with 95% intervals ({p.source} data, standard errors: {p.vcov}), with the paper's dummies "
-    "and with those of this page's parameters. Black marks, where the truth is known: mean effect by years of "
-    "treatment.",
-)
+# %% tags=["needs-rollout"]
+if "rollout" in declared.features:
+    figure = declared.section_figures("03_baseline")[0]
+    standard = replace(figure, leads=p.leads, lags=p.lags, base=(p.base,), beyond="bin")
+    ends = "ends binned" if figure.beyond == "bin" else "and rows outside the window"
+    paths = {
+        f"as declared for the paper (base: year {', '.join(map(str, figure.base))}, {ends})":
+            replicate.event_study(declared, figure, data, p.vcov),
+        f"standard (base: year {p.base}, ends binned)": replicate.event_study(declared, standard, data, p.vcov),
+    }
+    true_path = truth.by_event_time(replicate.select(data, figure.sample))
+    report.show(
+        report.figures.event_plot(paths, true_path, ylabel=declared.effect_label),
+        name="fig-event-study",
+        alt="Event-study coefficients with 95% intervals under the paper's base and under the standard base; where the "
+        "data are synthetic the true mean effect is marked.",
+        caption=f"Dynamic effect with 95% intervals ({p.source} data, standard errors: {p.vcov}), with the paper's "
+        "dummies and with those of this page's parameters. Black marks, where the truth is known: mean effect by years "
+        "of treatment.",
+    )
 
-# %%
-report.view(discrepancy.bases(declared, figure, data, p.vcov),
-            f"The event study under every base before the reform, by event year ({p.source} data)",
-            digits=digits)
+# %% tags=["needs-rollout"]
+if "rollout" in declared.features:
+    display(report.view(discrepancy.bases(declared, figure, data, p.vcov),
+                        f"The event study under every base before the reform, by event year ({p.source} data)",
+                        digits=digits))
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input", "needs-rollout"]
 report.note(declared, "03_baseline", "event_study")
 
 # %% [markdown]
@@ -171,12 +205,14 @@ report.note(declared, "03_baseline", "event_study")
 # %% tags=["remove-input"]
 report.note(declared, "03_baseline", "threats")
 
-# %% [markdown]
+# %% [markdown] tags=["needs-rollout"]
 # One threat can be computed: with staggered adoption the regression weighs the treated rows unequally, and rows whose
 # treatment is predicted to be above one get a negative weight (de Chaisemartin and D'Haultfoeuille 2020).
 
-# %%
-report.view(truth.weights(declared, benchmark, data), f"Weights of the treated rows in the benchmark ({p.source} data)")
+# %% tags=["needs-rollout"]
+if "rollout" in declared.features:
+    display(report.view(truth.weights(declared, benchmark, data),
+                        f"Weights of the treated rows in the benchmark ({p.source} data)"))
 
 # %% [markdown]
 # ## Where paper and page differ
@@ -191,7 +227,9 @@ report.note(declared, "03_baseline", "differences")
 # %% [markdown]
 # ## Try it
 #
-# - `-p vcov iid` and `-p vcov cluster_city`: which stars depend on whether errors may be correlated within a city?
+# - `-p vcov iid` and `-p vcov cluster_unit`: which stars depend on whether errors of a unit may be correlated?
 # - `-p seed 7`: another sample from the same truth. How far does the estimate move, and is that in line with its
 #   standard error?
+
+# %% [markdown] tags=["needs-rollout"]
 # - `-p base -2`: the pre-reform coefficients move together. Which conclusion depends on the base?

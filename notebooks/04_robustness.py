@@ -151,14 +151,16 @@ report.note(declared, "04_robustness", "winsorising")
 # %% tags=["needs-instruments"]
 if "instruments" in declared.features:
     instrumented = robustness.instrumented(tables)
-    tests = replicate.identification(declared, instrumented, data, "hetero")
-    display(report.view(tests.tests[["statistic", "p", "errors", "null"]],
-                        f"Tests of the instruments ({p.source} data)"))
+    found = {name: replicate.identification(declared, column, data, "hetero") for name, column in instrumented.items()}
+    for name, tests in found.items():
+        display(report.view(tests.tests[["statistic", "p", "errors", "null"]],
+                            f"Tests of the instruments of {name} ({p.source} data)"))
 
 # %% tags=["needs-instruments"]
 if "instruments" in declared.features:
-    strength = robustness.strength(declared, instrumented, data)
-    display(report.view(strength, f"Strength of the instruments under each standard error ({p.source} data)"))
+    strengths = {name: robustness.strength(declared, column, data) for name, column in instrumented.items()}
+    for name, strength in strengths.items():
+        display(report.view(strength, f"Instruments of {name} under each standard error ({p.source} data)"))
 
 # %% tags=["needs-instruments"]
 if "instruments" in declared.features:
@@ -175,7 +177,8 @@ if "instruments" in declared.features:
 
 # %% tags=["needs-factors"]
 if "factors" in declared.features:
-    noise = robustness.placebo_instruments(declared, instrumented, data, min(p.draws, 200), p.seed, p.vcov)
+    factored = next(iter(instrumented.values()))
+    noise = robustness.placebo_instruments(declared, factored, data, min(p.draws, 200), p.seed, p.vcov)
     display(report.view(robustness.placebo_instruments_summary(noise),
                         f"First stage and 2SLS with a factor that is drawn by lot ({p.source} data)"))
 
@@ -194,6 +197,37 @@ if "factors" in declared.features:
 
 # %% tags=["remove-input", "needs-instruments"]
 report.note(declared, "04_robustness", "instruments")
+
+# %% [markdown] tags=["needs-dynamics"]
+# ### A lagged outcome: system GMM
+#
+# If the outcome of a year depends on that of the year before,
+#
+# $$ y_{it} = \rho\, y_{i,t-1} + \beta\, z_{p(i)t} + x_{it}'\gamma + \alpha_i + \lambda_t + \varepsilon_{it}, $$
+#
+# fixed effects are biased, for the mean that they remove holds the errors of all years (Nickell 1981). System GMM takes
+# differences and uses older levels as instruments for them, and older differences as instruments for the levels. Both
+# need errors without serial correlation: AR(1) of the differenced residuals is then there by construction and AR(2)
+# must not be. Hansen's test asks whether the instruments contradict each other; with many of them it stops asking.
+
+# %% tags=["needs-dynamics"]
+if "dynamics" in declared.features:
+    moments = {f"{column.table} ({column.id}) {column.label}": replicate.dynamic(declared, column, data)
+               for column in declared.dynamics}
+    display(report.view(robustness.dynamics(moments), f"Two-step system GMM, Windmeijer's errors ({p.source} data)"))
+
+# %% tags=["needs-dynamics"]
+if "dynamics" in declared.features:
+    display(report.view(robustness.dynamics_tests(moments), f"Tests of the moment conditions ({p.source} data)"))
+
+# %% tags=["needs-dynamics"]
+if "dynamics" in declared.features:
+    display(report.view(robustness.instrument_counts(declared, declared.dynamics[0], data),
+                        f"The first column with fewer and more instruments, and without GMM ({p.source} data)",
+                        "Least squares overstates the lag, fixed effects understate it; GMM should lie between."))
+
+# %% tags=["remove-input", "needs-dynamics"]
+report.note(declared, "04_robustness", "dynamics")
 
 # %% [markdown] tags=["needs-matching"]
 # ### Matching
@@ -263,8 +297,10 @@ report.note(declared, "04_robustness", "differences")
 # %% [markdown]
 # ## Try it
 #
-# - `-p vcov cluster_city` and `-p vcov iid`: what happens to the placebo's p value, which needs no standard error to be
-#   right?
+# - `-p vcov iid` and `-p vcov cluster_unit`: which of the checks above would have failed under other errors?
+
+# %% [markdown] tags=["needs-placebo"]
+# - `-p vcov cluster_city`: what happens to the placebo's p value, which needs no standard error to be right?
 # - `-p draws 5000`: how precise is a randomisation p value from 500 draws?
 
 # %% [markdown] tags=["needs-matching"]

@@ -155,5 +155,5 @@ report.note(declared, "05_heterogeneity", "differences")
 # %% [markdown]
 # ## Try it
 #
-# - `-p vcov iid` and `-p vcov cluster_city`: which differences depend on the errors?
+# - `-p vcov iid` and `-p vcov cluster_unit`: which differences depend on the errors?
 # - `-p seed 7`: does the order of the groups survive in another sample from the same truth?

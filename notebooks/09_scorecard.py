@@ -97,4 +97,4 @@ report.ledger_table(rows, "All ledger rows", machine_readable=True)
 # ## Try it
 #
 # - `-p seed 7`: how many verdicts change with the sample alone?
-# - `-p vcov iid` and `-p vcov cluster_city`: which claims about significance depend on the errors?
+# - `-p vcov iid` and `-p vcov cluster_unit`: which claims about significance depend on the errors?

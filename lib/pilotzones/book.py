@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from pilotzones.errors import DataError, PilotZonesError
-from pilotzones.paths import BUILD, NOTEBOOKS, PAGES, ROOT
+from pilotzones.paths import ACROSS, BUILD, NOTEBOOKS, PAGES, ROOT
 from pilotzones.repository import repository_url
 
 CACHE, LOGS, LEDGERS = BUILD / "cache", BUILD / "logs", BUILD / "ledger"
@@ -44,22 +44,27 @@ _NOT_SHIPPED = ("*.map", "tex-svg*.js", "tex-mml-*.js", "tex-chtml-full*.js", "m
 
 @dataclass(frozen=True)
 class Page:
-    """One section of one study."""
+    """One section of one study, or a page about all of them, whose ``study`` is empty."""
 
     study: str
     section: str
 
+    @property
+    def folder(self) -> str:
+        """The study's key, or where the pages about all studies are."""
+        return self.study or "across"
+
     def __str__(self) -> str:
-        return f"{self.study}/{self.section}"
+        return f"{self.folder}/{self.section}"
 
     def file(self, folder: Path, ending: str) -> Path:
         """Return this page's file in one of the folders under ``_build``."""
-        return folder / f"{self.study}-{self.section}{ending}"
+        return folder / f"{self.folder}-{self.section}{ending}"
 
     @property
     def target(self) -> Path:
         """Where Jupyter Book finds the executed page."""
-        return PAGES / self.study / f"{self.section}.ipynb"
+        return (PAGES / self.study if self.study else ACROSS) / f"{self.section}.ipynb"
 
 
 def pages() -> list[Page]:
@@ -76,8 +81,8 @@ def pages() -> list[Page]:
         contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise DataError(f"_toc.yml: cannot be read ({error})") from None
-    places = (re.fullmatch(r"book/studies/([^/]+)/([^/]+)", file) for file in _files(contents))
-    listed = [Page(*place.groups()) for place in places if place]
+    places = (re.fullmatch(r"book/(?:studies/([^/]+)|across)/([^/]+)", file) for file in _files(contents))
+    listed = [Page(place[1] or "", place[2]) for place in places if place]
     return [page for page in listed if (NOTEBOOKS / f"{page.section}.py").exists()]
 
 
@@ -176,13 +181,14 @@ def run(page: Page, why: str) -> dict[str, Any]:
     logger.info("%s: %s", page, why)
     try:
         notebook = notebooks.read(page.section)
-        notebooks.fit_to(notebook, page.study)
+        if page.study:
+            notebooks.fit_to(notebook, page.study)
         first, last = (
             nbformat.v4.new_code_cell(f"from pilotzones import trace as _trace\n_trace.{call}()", id=f"trace-{call}")
             for call in ("start", "emit")
         )
         notebook.cells = [first, *notebook.cells, last]
-        executed = notebooks.execute(notebook, {"study": page.study}, unfinished)
+        executed = notebooks.execute(notebook, {"study": page.study} if page.study else {}, unfinished)
     except Exception as error:
         logger.error("".join(traceback.format_exception(error)))
         raise
@@ -191,7 +197,7 @@ def run(page: Page, why: str) -> dict[str, Any]:
     used = next(data for data in finishing.take(executed.cells[-1:], trace.MIME))
     executed.cells = executed.cells[1:-1]
     rows = [row for part in finishing.take(executed.cells, LEDGER_MIME) for row in part]
-    finishing.finish(executed, page.study)
+    finishing.finish(executed, page.folder)
     unfinished.unlink(missing_ok=True)
     seconds = time.perf_counter() - started
     return {"text": nbformat.writes(executed) + "\n", "ledger": rows or None, "seconds": seconds, **used}
@@ -223,7 +229,7 @@ def execute(todo: dict[Page, str], jobs: int) -> dict[Page, str]:
         for path in (ROOT / folder).rglob("*.*"):
             digest(path)
     failed: dict[Page, str] = {}
-    studies = [page.study for page in todo]
+    studies = [page.study for page in todo if page.study]
     shared = sorted({study for study in studies if studies.count(study) > 1})
     pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
     try:
@@ -307,7 +313,7 @@ def collect_ledger(listed: list[Page]) -> None:
             continue  # a page that failed: the rows of its last good version, if any, stay
         if rows:
             write(LEDGERS / f"{page.study}.json", (json.dumps(rows, indent=1, ensure_ascii=False) + "\n").encode())
-    studies = dict.fromkeys(page.study for page in listed)
+    studies = dict.fromkeys(page.study for page in listed if page.study)
     parts = [path for study in studies if (path := LEDGERS / f"{study}.json").exists()]
     if not parts:
         return

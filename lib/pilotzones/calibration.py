@@ -144,10 +144,11 @@ def quick_cells(study: Study, data: pd.DataFrame, outcome: str = "") -> Cells:
                 within = matrix - matrix.mean(axis=0)
                 total, lost = within[:, 0] @ within[:, 0], 1
             else:
-                key = rows.to_numpy().tobytes()
+                key = parts[1].encode() + rows.to_numpy().tobytes()
                 if key not in _PROJECTIONS:
-                    finest = max((part.strip() for part in parts[1].split("+")), key=lambda e: e.count("^")).split("^")
-                    group = data.loc[rows].groupby(finest).ngroup()
+                    others = [e for e in map(str.strip, parts[1].split("+")) if e != study.unit]
+                    finest = max(others, key=lambda e: e.count("^"), default=study.unit).split("^")
+                    group = data.loc[rows].groupby(finest).ngroup() if others else pd.Series(0, rows)
                     if len(_PROJECTIONS) > 40:
                         _PROJECTIONS.clear()
                     _PROJECTIONS[key] = Projection(data.loc[rows, study.unit], group)
@@ -237,6 +238,8 @@ def fit(study: Study, workers: int, rounds: int = 2) -> Parameters:
             return {name: float(np.mean([c[name] for c in cells])) for name in cells[0]}
 
         def effects(parameters: Parameters) -> Parameters:
+            if not generator.EFFECTS:
+                return parameters
             goal = {cell: target[cell] for cell in generator.EFFECT_CELLS}
             if getattr(generator, "OTHER_CAUSES", False):
                 found, true = (mean(parameters, truth, CALIBRATION_SEEDS) for truth in (False, True))
@@ -326,7 +329,8 @@ def monte_carlo(study: Study, seeds: Sequence[int], workers: int) -> pd.DataFram
     Returns
     -------
     One row per cell and seed: ``table``, ``column``, ``term``, ``statistic``, ``value``, and for estimates ``se_*``,
-    ``reach_*`` (half of the 95% interval; ``iid``, ``unit``, ``city``) and ``estimand``.
+    ``reach_*`` (half of the 95% interval; ``iid``, ``unit``, ``city`` or, without cities, ``province``) and
+    ``estimand``.
     """
     folder = BUILD / "calibration" / study.key / _fingerprint(study)
     todo = [seed for seed in seeds if not (folder / f"{seed}.parquet").exists()]
@@ -350,7 +354,7 @@ def run(study: Study, data: pd.DataFrame, no_estimand: Iterable[tuple[str, str]]
     """
     fits = ledger.fit_all(study, data, "iid")
     truths = ledger.fit_all(_on_truth(study, set(no_estimand)), data, "iid")
-    clusters = {"unit": study.clusters.get("cluster_unit"), "city": study.clusters.get("cluster_city")}
+    clusters = {name: study.clusters.get(f"cluster_{name}") for name in ("unit", _place(study))}
     rows = []
     for (table, column), fitted in fits.items():
         errors = {"iid": fitted.coefficients}
@@ -370,6 +374,10 @@ def run(study: Study, data: pd.DataFrame, no_estimand: Iterable[tuple[str, str]]
         found = pd.DataFrame({"statistic": list(numbers), "value": [float(v) for v in numbers.values()]})
         rows.append(found.assign(table=place, column=declared.id, term=""))
     return pd.concat([*rows, _about_variables(study, data)], ignore_index=True).astype({"value": float})
+
+
+def _place(study: Study) -> str:
+    return "city" if "cluster_city" in study.clusters or "pairs" in study.features else "province"
 
 
 def _on_truth(study: Study, no_estimand: set[tuple[str, str]]) -> Study:
@@ -399,14 +407,15 @@ def summarise(study: Study, draws: pd.DataFrame) -> pd.DataFrame:
     """
     target = printed(study)
     centre = draws["estimand"].fillna(draws.groupby(KEYS)["value"].transform("mean"))
-    for name in ("iid", "unit", "city"):
+    kinds = ("iid", "unit", _place(study))
+    for name in kinds:
         if f"se_{name}" not in draws:
             draws[f"se_{name}"] = draws[f"reach_{name}"] = np.nan
         covers = ((draws["value"] - centre).abs() <= draws[f"reach_{name}"]).astype(float)
         draws[f"coverage_{name}"] = covers.where(draws[f"reach_{name}"].notna())
     groups = draws.groupby(KEYS, sort=False)
     summary = groups["value"].agg(mc_mean="mean", mc_sd="std", runs="size")
-    for name in ("iid", "unit", "city"):
+    for name in kinds:
         summary[f"mean_se_{name}"] = groups[f"se_{name}"].mean()
         summary[f"coverage_{name}"] = groups[f"coverage_{name}"].mean()
     summary = summary.reset_index()
@@ -419,8 +428,8 @@ def summarise(study: Study, draws: pd.DataFrame) -> pd.DataFrame:
     tags = [_tag(study, *row) for row in summary[KEYS].itertuples(index=False, name=None)]
     # what is the same in every panel is a property of its frame
     summary["tag"] = np.where((summary["mc_sd"] < 1e-9) & (np.array(tags) != "inconsistent"), "by_construction", tags)
-    order = [*KEYS, "tag", "target", "mc_mean", "mc_sd", *(f"mean_se_{n}" for n in ("iid", "unit", "city"))]
-    return summary[[*order, *(f"coverage_{n}" for n in ("iid", "unit", "city")), "runs"]].reset_index(drop=True)
+    order = [*KEYS, "tag", "target", "mc_mean", "mc_sd", *(f"mean_se_{n}" for n in kinds)]
+    return summary[[*order, *(f"coverage_{n}" for n in kinds), "runs"]].reset_index(drop=True)
 
 
 def agreement(study: Study, cells: Cells) -> dict[int, float]:
@@ -489,7 +498,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     draws = monte_carlo(study, range(FRESH_SEEDS, FRESH_SEEDS + options.runs), options.workers)
     summary = summarise(study, draws)
-    for name, frame in ((study.key, summary), (f"{study.key}_agreement", agreement_bands(study, draws))):
+    bands = agreement_bands(study, draws)
+    for name, frame in ((study.key, summary), (f"{study.key}_agreement", bands)):
+        if frame["mean" if frame is bands else "runs"].isna().all():
+            continue  # the paper prints no standard error to agree within
         write_atomically(CALIBRATION / f"{name}.csv", partial(frame.to_csv, index=False, float_format="%.6g"))
     print(f"data/calibration/{study.key}.csv: {len(summary)} cells over {options.runs} panels")
 

@@ -14,6 +14,7 @@ import pandas as pd
 from pilotzones import replicate
 from pilotzones.declare import Study
 
+SIGNS, WORDS = {"+": 1, "-": -1}, {"+": "positive", "-": "negative"}
 Check = Callable[[Study, pd.DataFrame], tuple[bool, str]]
 
 
@@ -59,7 +60,8 @@ def coefficient(table: str, column: str, term: str, sign: Literal["+", "-", "0"]
 
     Parameters
     ----------
-    sign : of the coefficient, significant at ``level``; ``"0"`` for not significant there.
+    sign : of the coefficient, significant at ``level`` (1: whether significant or not); ``"0"`` for not significant
+        there.
     """
 
     def check(study: Study, panel: pd.DataFrame) -> tuple[bool, str]:
@@ -67,8 +69,34 @@ def coefficient(table: str, column: str, term: str, sign: Literal["+", "-", "0"]
         numbers = f"{found['estimate']:.3f} (p = {found['p']:.3f})"
         if sign == "0":
             return bool(found["p"] > level), f"{numbers}; p above {level:g} claimed"
-        holds = found["p"] <= level and np.sign(found["estimate"]) == {"+": 1, "-": -1}[sign]
-        return bool(holds), f"{numbers}; {'positive' if sign == '+' else 'negative'} at {level:g} claimed"
+        if level == 1:
+            return bool(np.sign(found["estimate"]) == SIGNS[sign]), f"{numbers}; {WORDS[sign]} claimed"
+        holds = found["p"] <= level and np.sign(found["estimate"]) == SIGNS[sign]
+        return bool(holds), f"{numbers}; {WORDS[sign]} at {level:g} claimed"
+
+    return check
+
+
+def together(*checks: Check) -> Check:
+    """Return the check of a claim that says several things at once: all of them have to hold."""
+
+    def check(study: Study, panel: pd.DataFrame) -> tuple[bool, str]:
+        found = [each(study, panel) for each in checks]
+        return all(holds for holds, _ in found), ". ".join(numbers for _, numbers in found)
+
+    return check
+
+
+def descending(*cells: tuple[str, str, str]) -> Check:
+    """Return the check that the coefficients of some cells (table, column, term) fall from each to the next."""
+
+    def check(study: Study, panel: pd.DataFrame) -> tuple[bool, str]:
+        values = [
+            replicate.column(study, study.table(table).column(column), panel).coefficients.at[term, "estimate"]
+            for table, column, term in cells
+        ]
+        numbers = " > ".join(f"{term} {value:.3f}" for (_, _, term), value in zip(cells, values, strict=True))
+        return bool((np.diff(values) < 0).all()), f"{numbers} claimed"
 
     return check
 

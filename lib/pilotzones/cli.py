@@ -83,7 +83,8 @@ def _run(options: argparse.Namespace) -> int:
     notebook = notebooks.read(options.section)
     values = {name: yaml.safe_load(text) for name, text in options.parameter}
     checked = parameters.validate(options.section, values)
-    notebooks.fit_to(notebook, checked.study)
+    if hasattr(checked, "study"):  # a page about all studies has none
+        notebooks.fit_to(notebook, checked.study)
     if options.output.suffix != ".ipynb":
         raise ParameterError(f"output = '{options.output}': expected a name that ends in .ipynb")
     notebooks.execute(notebook, values, options.output.absolute(), progress_bar=True)

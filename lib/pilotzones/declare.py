@@ -83,6 +83,21 @@ class Column:
         return cut[1] if cut else ""
 
     @property
+    def term(self) -> str:
+        """The first regressor, the one that the column is about; of 2SLS the endogenous one."""
+        left = self.formula.rpartition("|")[2] if self.instrumented else self.formula.partition("~")[2]
+        found = re.search(r"\w+", left)
+        return found[0] if found else ""
+
+    @property
+    def first_stage(self) -> str:
+        """The formula of the first stage of a two-stage least squares column."""
+        second, *effects, first = (part.strip() for part in self.formula.split("|"))
+        endogenous, instruments = (side.strip() for side in first.split("~"))
+        exogenous = second.partition("~")[2].strip()
+        return " | ".join([f"{endogenous} ~ {instruments} + {exogenous}", *effects])
+
+    @property
     def instrumented(self) -> bool:
         """Whether the column is estimated by two-stage least squares."""
         return "~" in self.formula.rpartition("|")[2] and "|" in self.formula
@@ -158,6 +173,8 @@ class Index:
     indicators : column of the panel -> the indicator's name in ``data/published/index_weights.csv``.
     negative : the columns of which more is worse.
     closeness : True for TOPSIS (distance from the worst over the sum of both distances), False for the weighted sum.
+    rows : columns that identify what has one value of the index, e.g. province and year in a panel of firms; empty when
+        that is a row of the panel.
     """
 
     name: str
@@ -166,6 +183,30 @@ class Index:
     indicators: Mapping[str, str]
     negative: tuple[str, ...] = ()
     closeness: bool = False
+    rows: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SystemGMM:
+    """One column of a published table of dynamic panel regressions, estimated by two-step system GMM.
+
+    Parameters
+    ----------
+    table, id : where it is printed.
+    label : column header.
+    outcome : dependent variable; its first lag is among the regressors.
+    regressors : further regressors.
+    instruments : variable -> first and last lag of it that instruments the differenced equation.
+    exogenous : regressors that are their own instruments.
+    """
+
+    table: str
+    id: str
+    label: str
+    outcome: str
+    regressors: tuple[str, ...]
+    instruments: Mapping[str, tuple[int, int]]
+    exogenous: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -207,6 +248,7 @@ class Study:
     factors : instrument -> the column that it multiplies with something else, e.g. ``light`` in light x post.
     benchmark : table and column of the paper's main estimate.
     outcome, treatment : its dependent variable and its treatment variable.
+    dynamics : the columns with a lagged outcome among the regressors.
     mediators : mediator and the outcome it is said to move, one pair per mechanism.
     checks : claims whose verdict is no sign, level or order of printed coefficients: claim id -> function of study and
         panel that tells whether it holds, and the numbers behind.
@@ -230,6 +272,7 @@ class Study:
     treatment: str = "treat_post"
     figures: tuple[EventStudy, ...] = ()
     placebos: tuple[Placebo, ...] = ()
+    dynamics: tuple[SystemGMM, ...] = ()
     mediators: tuple[tuple[str, str], ...] = ()
     checks: Mapping[str, Callable[[Study, pd.DataFrame], tuple[bool, str]]] = field(default_factory=dict)
     blocks: Mapping[str, str] = field(default_factory=dict)
@@ -250,10 +293,14 @@ class Study:
         """What a section's notebook can show for this study; its cells tagged ``needs-<feature>`` are left out else."""
         columns = [column for table in self.tables for column in table.columns]
         names = {variable.name for variable in self.variables}
-        of_pairs = {"city_i", "city_j"} <= names
         found = {
-            "pairs": of_pairs,  # of cities; else a row belongs to one city
-            "cities": not of_pairs,
+            "pairs": {"city_i", "city_j"} <= names,  # of cities; else a row belongs to one city, or to a province only
+            "cities": "city" in names,
+            "rollout": "cohort"
+            in names,  # of zones, so that some are treated and others not; else an index that all have
+            "intensity": "cohort" not in names,
+            "dynamics": bool(self.dynamics),
+            "steps": "pair" not in names,  # of building the sample; those of pairs are other ones
             "instruments": any(column.instrumented for column in columns),
             "factors": bool(self.factors),
             "matching": any(column.matching for column in columns),
@@ -283,6 +330,10 @@ class Study:
     def regressors(self, block: str) -> list[str]:
         """Return the names in a block of regressors; an undeclared block is empty."""
         return [name.strip() for name in self.blocks.get(block, "").split("+") if name.strip()]
+
+    def has_section(self, section: str) -> bool:
+        """Tell whether the study has a page for a section: data, measurement, scorecard always; others with a table."""
+        return section[:2] in ("01", "02", "09") or bool(self.section_tables(section))
 
     def section_tables(self, section: str) -> list[Table]:
         """Return the tables that belong to one section of the paper."""

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pandas as pd
+from pyfixest.estimation import demean
 
 from pilotzones import policy, published
 from pilotzones.declare import Study
@@ -45,30 +46,55 @@ def missing(panel: pd.DataFrame, variables: list[str], by: str = "year") -> pd.D
 
 
 def steps(study: Study, panel: pd.DataFrame, controls: list[str]) -> pd.DataFrame:
-    """Count the panel step by step: all rows, rows with every control, treated units among them.
+    """Count the panel step by step: all rows, rows with every control, and where there is a roll-out the treated ones.
 
     Returns
     -------
-    One row per step; columns ``rows``, the study's units (e.g. firms), ``cities``, ``treated rows``.
+    One row per step; columns ``rows``, the study's units (e.g. firms), ``cities`` or ``provinces``, ``treated rows``.
     """
     complete = panel[controls].notna().all(axis=1)
-    samples = {
-        "all rows": panel,
-        "all controls observed": panel[complete],
-        "of which in a city that is ever treated": panel[complete & panel["cohort"].notna()],
-        "of which a single row of its unit": panel[complete & ~panel[complete].duplicated(study.unit, keep=False)],
-    }
-    return pd.DataFrame(
+    single = complete & ~panel[complete].duplicated(study.unit, keep=False).reindex(panel.index, fill_value=True)
+    samples = {"all rows": panel, "all controls observed": panel[complete]}
+    if "rollout" in study.features:
+        samples["of which in a city that is ever treated"] = panel[complete & panel["cohort"].notna()]
+    samples["of which a single row of its unit"] = panel[single]
+    counted = dict.fromkeys([study.unit, place(panel)])
+    table = pd.DataFrame(
+        {step: {"rows": len(rows), **{plural(name): rows[name].nunique() for name in counted}}
+         for step, rows in samples.items()}
+    ).T  # fmt: skip
+    if "rollout" in study.features:
+        table["treated rows"] = [int(rows["treat_post"].sum()) for rows in samples.values()]
+    return table
+
+
+def place(panel: pd.DataFrame) -> str:
+    """Return the column that says where a row is: its city, or its province where that is all one knows."""
+    return "city" if "city" in panel else "province"
+
+
+def variation(study: Study, panel: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Return where the variation of some variables lies (rows), as standard deviations in the variable's unit.
+
+    Returns
+    -------
+    Columns: over all rows; of what is left when the means of units are removed; when units and years are; and the share
+    of the first variance that is left then. That share is all that a regression with both effects can use.
+    """
+    values = panel[names].dropna()
+    effects = (
+        panel.loc[values.index, [study.unit, study.time]].apply(lambda key: pd.factorize(key)[0]).to_numpy("uint64")
+    )
+    weights = np.ones(len(values))
+    within, both = (demean(values.to_numpy(float), effects[:, :n], weights, tol=1e-10)[0] for n in (1, 2))
+    table = pd.DataFrame(
         {
-            step: {
-                "rows": len(rows),
-                plural(study.unit): rows[study.unit].nunique(),
-                "cities": rows["city"].nunique(),
-                "treated rows": int(rows["treat_post"].sum()),
-            }
-            for step, rows in samples.items()
+            "all rows": values.std(),
+            f"within {plural(study.unit)}": within.std(axis=0, ddof=1),
+            f"within {plural(study.unit)} and years": both.std(axis=0, ddof=1),
         }
-    ).T
+    )
+    return table.assign(**{"variance left": table.iloc[:, 2] ** 2 / table["all rows"] ** 2})
 
 
 def cohorts(study: Study, panel: pd.DataFrame) -> pd.Series:

@@ -21,11 +21,12 @@ def take(cells: list[NotebookNode], mime: str) -> Iterator[Any]:
                 output.metadata.pop(mime, None)
 
 
-def finish(notebook: NotebookNode, study: str) -> None:
+def finish(notebook: NotebookNode, folder: str) -> None:
     """Turn an executed section notebook into a page of the book.
 
     Run times and other traces of the execution go, so that equal results are equal bytes; alternative texts and
-    captions move to where MyST-NB looks for them; labels get the study's name, since every study has them.
+    captions move to where MyST-NB looks for them; labels get the name of the page's folder, which is its study's, since
+    every study has them.
     """
     notebook.metadata = {key: notebook.metadata[key] for key in ("kernelspec", "language_info")}
     for cell in notebook.cells:
@@ -47,7 +48,7 @@ def finish(notebook: NotebookNode, study: str) -> None:
                 if "caption" in about:
                     texts = {key: about[key] for key in ("caption", "name") if key in about}
                     page_side.setdefault("figure", {}).update(texts)
-    prefix_labels(notebook, study)
+    prefix_labels(notebook, folder)
     name_cells(notebook)
 
 

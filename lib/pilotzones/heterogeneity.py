@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from pilotzones import published, replicate
+from pilotzones import describe, published, replicate
 from pilotzones.declare import Column, Study, Table
 from pilotzones.estimators import inference
 from pilotzones.estimators.groups import compare_groups
@@ -52,9 +52,9 @@ def differences(
 ) -> pd.DataFrame:
     """Test whether the coefficient differs between the groups of each split (see :mod:`pilotzones.estimators.groups`).
 
-    Labels are permuted among cities where a split is one of cities, else among the spells of a unit in a group; not
-    among pairs, of which those that share a city cannot be exchanged one by one. Groups that share their controls are
-    tested as in :func:`shared_differences`.
+    Labels are permuted among cities (provinces, where the treatment is theirs) if a split is one of cities, else among
+    the spells of a unit in a group; not among pairs, of which those that share a city cannot be exchanged one by one.
+    Groups that share their controls are tested as in :func:`shared_differences`.
     """
     found = []
     cut = replicate.benchmark_sample(study, panel)
@@ -62,7 +62,8 @@ def differences(
         draws = 0
     for group, subsamples in by_group(tables).items():
         rows = cut[cut[group].notna()]
-        of_cities = "cities" in study.features and rows.groupby("city")[group].nunique().max() == 1
+        place = describe.place(rows)
+        of_places = "pairs" not in study.features and rows.groupby(place)[group].nunique().max() == 1
         spell = rows[study.unit].astype(str) + " " + rows[group].astype(str)
         table = compare_groups(
             study.expand(subsamples[0][1].formula),
@@ -70,7 +71,7 @@ def differences(
             term=study.treatment,
             group=group,
             vcov=replicate.errors(study, vcov),
-            unit="city" if of_cities else "spell",
+            unit=place if of_places else "spell",
             draws=draws,
             seed=seed,
             singletons=study.singletons,
@@ -145,7 +146,9 @@ def split_by_outcome(study: Study, panel: pd.DataFrame, vcov: str) -> pd.DataFra
     outcome = panel[study.outcome]
     first = panel.sort_values(study.time).groupby(study.unit)[study.outcome].transform("first")
     entered = panel.groupby(study.unit)[study.time].transform("min")
-    before = entered < panel.groupby(study.unit)["cohort"].transform("min").fillna(np.inf)
+    before = panel[study.unit].notna()
+    if "rollout" in study.features:
+        before = entered < panel.groupby(study.unit)["cohort"].transform("min").fillna(np.inf)
     splits = {
         "outcome of the row": outcome,
         "mean outcome of the unit": panel.groupby(study.unit)[study.outcome].transform("mean"),

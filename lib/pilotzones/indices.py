@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from pilotzones import published
@@ -9,9 +11,14 @@ from pilotzones.declare import Index, Study
 from pilotzones.measures import composite
 
 
+def own_rows(index: Index, panel: pd.DataFrame) -> pd.DataFrame:
+    """Return one row of the panel for each value of the index, e.g. the first firm's of every province and year."""
+    return panel.drop_duplicates([*index.rows]) if index.rows else panel
+
+
 def standardised(index: Index, panel: pd.DataFrame) -> pd.DataFrame:
-    """Return the indicators of an index between 0 and 1, more being better, under the labels of the panel's rows."""
-    return composite.standardise(panel[[*index.indicators]], negative=index.negative)
+    """Return the indicators of an index between 0 and 1, more being better, under the labels of :func:`own_rows`."""
+    return composite.standardise(own_rows(index, panel)[[*index.indicators]], negative=index.negative)
 
 
 def weights(index: Index, panel: pd.DataFrame) -> pd.Series:
@@ -20,10 +27,39 @@ def weights(index: Index, panel: pd.DataFrame) -> pd.Series:
 
 
 def values(index: Index, panel: pd.DataFrame) -> pd.Series:
-    """Return the index; missing where an indicator is."""
+    """Return the index for every row of the panel; missing where an indicator is."""
     scaled = standardised(index, panel)
     weight = composite.entropy(scaled)["weight"]
-    return aggregate(index, scaled, weight)
+    return for_rows(index, aggregate(index, scaled, weight), panel)
+
+
+def for_rows(index: Index, values: pd.Series, panel: pd.DataFrame) -> pd.Series:
+    """Give every row of the panel the value of its own, e.g. of its province and year.
+
+    Parameters
+    ----------
+    values : under labels of :func:`own_rows`.
+    """
+    if not index.rows:
+        return values
+    keys = [*index.rows]
+    known = pd.Series(values.to_numpy(), pd.MultiIndex.from_frame(panel.loc[values.index, keys]))
+    return pd.Series(known.reindex(pd.MultiIndex.from_frame(panel[keys])).to_numpy(), panel.index)
+
+
+def nested(whole: Index, layers: Sequence[Index], panel: pd.DataFrame) -> pd.Series:
+    """Return an index made of layers instead of indicators: each layer by its own entropy weights, then all of them.
+
+    Returns
+    -------
+    Under the labels of :func:`own_rows` of ``whole``.
+    """
+    parts = {}
+    for layer in layers:
+        scaled = standardised(layer, panel)
+        parts[layer.name] = aggregate(layer, scaled, composite.entropy(scaled)["weight"])
+    scaled = composite.standardise(pd.DataFrame(parts))
+    return aggregate(whole, scaled, composite.entropy(scaled)["weight"])
 
 
 def aggregate(index: Index, scaled: pd.DataFrame, weight: pd.Series) -> pd.Series:

@@ -116,20 +116,23 @@ def renamed(fit: Regression, prefix: tuple[str, str]) -> Regression:
 def instrument_tests(study: Study, panel: pd.DataFrame, vcov: str, section: str = "") -> Tests:
     """Return the instrument tests of every two-stage least squares column, by table, column and name of the test.
 
-    Anderson's and Cragg and Donald's tests assume iid errors whatever the column does; Hansen's J is robust. The
-    first-stage F, filed under the first stage's own column, has the errors of ``vcov`` (Kleibergen and Paap's).
+    Anderson's and Cragg and Donald's tests assume iid errors whatever the column does; Hansen's J is robust. What
+    papers report of a first stage, filed under that stage's own column, has the errors of ``vcov`` (Kleibergen and
+    Paap's): the F, and the p value of the LM test.
     """
     tests: dict[tuple[str, str, str], float] = {}
     if published.stats(study.key).empty:
         return tests
-    for table in study.section_tables(section) if section else study.tables:
-        for column in table.columns:
-            if column.instrumented:
-                found = replicate.identification(study, column, panel, "hetero").tests["statistic"]
-                tests |= {(table.id, column.id, str(name)): value for name, value in found.items()}
-                own = replicate.identification(study, column, panel, vcov).tests.at["Kleibergen-Paap F", "statistic"]
-                first_stages = (c.id for c in table.columns if c.formula.startswith(f"{study.treatment} ~"))
-                tests |= {(table.id, first, "first-stage F"): own for first in first_stages}
+    tables = study.section_tables(section) if section else study.tables
+    for table, column in ((t, c) for t in tables for c in t.columns if c.instrumented):
+        found = replicate.identification(study, column, panel, "hetero").tests["statistic"]
+        tests |= {(table.id, column.id, str(name)): value for name, value in found.items()}
+        own = replicate.identification(study, column, panel, vcov).tests
+        strength = own.at["Kleibergen-Paap F", "statistic"]
+        reported = {"first-stage F": strength, "Wald F": strength, "LM test of the instruments":
+                    own.at["Kleibergen-Paap LM", "p"]}  # fmt: skip
+        for place in ((t.id, c.id) for t in tables for c in t.columns if c.formula == column.first_stage):
+            tests |= {(*place, name): value for name, value in reported.items()}
     return tests
 
 
@@ -198,12 +201,17 @@ def _descriptives(key: str, moments: pd.DataFrame, table: str) -> list[dict[str,
 def _stats(key: str, tests: Tests) -> list[dict[str, Any]]:
     rows = []
     for cell in published.stats(key).itertuples():
-        name = re.sub(r" \(.*\)| Wald", "", cell.statistic)
+        name, _, each = re.sub(r" \(.*\)| Wald", "", cell.statistic).partition(", each of")
+        found = [value for place, value in tests.items() if place[0] == cell.table and place[2] == name]
         value = tests.get((cell.table, cell.column, name), np.nan)
+        above, bound = "above" in str(cell.bracket_kind), "bound" in str(cell.bracket_kind)
+        if each and found:  # said of several columns at once: the one furthest from what is said
+            value = min(found) if above else max(found)
         verdict, reason = "", "" if pd.notna(value) else "the test statistic is not part of this version of the book"
-        if pd.isna(cell.value) and "above" in str(cell.bracket_kind) and pd.notna(value):
-            verdict = "holds" if value > cell.bracket_value else "fails"
-            reason = f"{value:.1f}; above {cell.bracket_value:g} claimed, the value itself is not printed"
+        if pd.isna(cell.value) and (above or bound) and pd.notna(value):
+            verdict = "holds" if (value > cell.bracket_value) == above else "fails"
+            reason = f"{value:.{1 if above else 2}{'f' if above else 'g'}}; {'above' if above else 'below'} "
+            reason += f"{cell.bracket_value:g} claimed, the value itself is not printed"
         rows.append(_row(cell.table, cell.column, cell.statistic, "stat", cell.value, replicated=value,
                          verdict=verdict, reason=reason))  # fmt: skip
     return rows
@@ -224,6 +232,8 @@ def _weights(key: str, weights: Mapping[tuple[str, str], float]) -> list[dict[st
 def _figures(key: str, drawn: Collection[str]) -> list[dict[str, Any]]:
     rows = []
     for cell in published.figures(key).itertuples():
+        if cell.figure == "none":
+            continue  # the row says that the paper has none
         shown = cell.figure in drawn
         reason = "no readable numbers; its message is judged by the claims" if shown else "the figure is not drawn yet"
         rows.append(_row(cell.figure, "", "", "figure", np.nan, verdict="shown" if shown else "", reason=reason))

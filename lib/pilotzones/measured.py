@@ -19,7 +19,7 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 
-from pilotzones import indices, ledger, policy, published, replicate
+from pilotzones import describe, indices, ledger, policy, published, replicate
 from pilotzones.declare import Index, Study
 from pilotzones.errors import DataError, ParameterError
 from pilotzones.measures import composite, patents
@@ -162,8 +162,8 @@ def used_in(study: Study, panel: pd.DataFrame, names: Sequence[str], vcov: str) 
             paper, here = printed.loc[cell], fit.coefficients.loc[study.treatment]
             rows[f"{table.id} ({column.id}): {name}"] = {
                 "printed": paper["estimate"],
-                f"printed {paper['spread_kind']}": paper["spread"],
-                "printed rows": int(sizes[cell]),
+                **({f"printed {paper['spread_kind']}": paper["spread"]} if pd.notna(paper["spread"]) else {}),
+                **({"printed rows": int(sizes[cell])} if pd.notna(sizes[cell]) else {}),
                 "here": here["estimate"],
                 "standard error": here["se"],
                 "rows": fit.n_obs,
@@ -220,6 +220,32 @@ def compare_indices(
     return found.assign(t=in_sd["estimate"] / in_sd["se"])
 
 
+def compare_treatments(
+    study: Study, index: Index, panel: pd.DataFrame, variants: Mapping[str, pd.Series], vcov: str
+) -> pd.DataFrame:
+    """Estimate the columns about an index with variants of it, each in its own standard deviations.
+
+    Parameters
+    ----------
+    variants : label -> index, under the labels of :func:`pilotzones.indices.own_rows`.
+
+    Returns
+    -------
+    One row per variant: Spearman's ``rank correlation`` with the panel's index over its own rows, and for every column
+    of the benchmark's table that has the index as its regressor the estimate ``in sd`` and its t value.
+    """
+    own = indices.own_rows(index, panel)
+    columns = [c for c in study.table(study.benchmark[0]).columns if c.term == index.name]
+    rows = {}
+    for label, values in variants.items():
+        data = panel.assign(**{index.name: indices.for_rows(index, values / values.std(), panel)})
+        rows[label] = {"rank correlation": values.corr(own[index.name], method="spearman")}
+        for column in columns:
+            found = replicate.column(study, column, data, vcov).coefficients.loc[index.name]
+            rows[label] |= {f"({column.id}) in sd": found["estimate"], f"t of ({column.id})": found["t"]}
+    return pd.DataFrame(rows).T
+
+
 def yardstick(study: Study, index: Index, panel: pd.DataFrame, vcov: str) -> pd.DataFrame:
     """Show what the reform does to the index of cities without one, because it moves the yardstick of all.
 
@@ -250,6 +276,8 @@ def extremes(index: Index, panel: pd.DataFrame) -> pd.DataFrame:
 
 
 def place_names(rows: pd.DataFrame) -> list[str]:
-    """Return city and year of each row of a panel in words, e.g. ``"Hangzhou 2014"``."""
-    names = policy.cities().set_index("adcode")["city_en"]
-    return [f"{names.get(city, city)} {year}" for city, year in zip(rows["city"], rows["year"], strict=True)]
+    """Return city, or province, and year of each row of a panel in words, e.g. ``"Hangzhou 2014"``."""
+    of_city = describe.place(rows) == "city"
+    names = policy.cities().set_index("adcode")["city_en"] if of_city else policy.provinces()["province_en"]
+    codes = rows[describe.place(rows)]
+    return [f"{names.get(code, code)} {year}" for code, year in zip(codes, rows["year"], strict=True)]

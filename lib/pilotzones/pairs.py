@@ -36,11 +36,12 @@ def holder(study: Study, data: pd.DataFrame, source: str, seed: int) -> pd.DataF
 
     Returns
     -------
-    ``data`` itself, or one row per city and year: the raw variables, the indices under their names, ``cohort``,
+    ``data`` itself; its first row of every province and year, if the index is one of provinces; or one row per city and
+    year: the raw variables, the indices under their names, ``cohort``,
     ``event_time``, ``batch`` and ``treat_post``.
     """
-    if "cities" in study.features:
-        return data
+    if "pairs" not in study.features:
+        return indices.own_rows(study.indices[0], data) if study.indices else data
     raw = panel.raw(study, source, seed)
     raw = raw[raw["city"].isin(np.unique(data[["city_i", "city_j"]]))].reset_index(drop=True)
     cities = policy.attach(raw, study.batches, partial=False)

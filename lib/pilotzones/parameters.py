@@ -16,10 +16,14 @@ _IPYTHON = {"In", "Out"}
 _CHECKED = "_parameters_checked"
 
 
-class Common(BaseModel):
-    """The parameters that every page has."""
+class Parameters(BaseModel):
+    """The rules for all parameters."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Common(Parameters):
+    """The parameters that every page of a study has."""
 
     study: str = Field("innovation", description="which paper")
     source: Literal["synthetic", "licensed"] = Field("synthetic", description="where the panel comes from")
@@ -93,7 +97,7 @@ class Spatial(Common):
     radius: int = Field(150, ge=50, le=500, description="reach of the spillover in km")
 
 
-SECTIONS: dict[str, type[Common]] = {
+SECTIONS: dict[str, type[Parameters]] = {
     "02_index_measurement": Measurement,
     "03_baseline": Baseline,
     "04_robustness": Robustness,
@@ -126,7 +130,7 @@ def validate(section: str, values: Mapping[str, Any]) -> Any:
     raise ParameterError("; ".join(problems))
 
 
-def _explain(section: str, model: type[Common], problem: Any) -> str:
+def _explain(section: str, model: type[Parameters], problem: Any) -> str:
     if not problem["loc"]:
         return str(problem["ctx"]["error"])
     name = problem["loc"][0]
@@ -162,5 +166,9 @@ def check(section: str, namespace: dict[str, Any]) -> Any:
             if isinstance(value, _PLAIN) and not name.startswith("_") and name not in _IPYTHON
         }
     checked = validate(section, values)
+    if isinstance(checked, Common) and not studies.load(checked.study).has_section(section):
+        raise ParameterError(
+            f"study = {checked.study!r}: the paper has nothing for {section}, so there is no such page"
+        )
     namespace[_CHECKED] = True
     return checked

@@ -14,4 +14,5 @@ POLICY_TEXTS = ROOT / "data" / "policy_texts"
 RAW = ROOT / "data" / "raw"
 NOTEBOOKS = ROOT / "notebooks"
 PAGES = ROOT / "book" / "studies"
+ACROSS = ROOT / "book" / "across"  # pages about all studies
 BUILD = ROOT / "_build"

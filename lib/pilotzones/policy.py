@@ -106,6 +106,11 @@ def cities() -> pd.DataFrame:
     return read_csv(paths.FACTS / "cities.csv", columns)
 
 
+def provinces() -> pd.DataFrame:
+    """Return the provinces, by code: ``province_zh``, ``province_en`` and ``region`` (east, central, west)."""
+    return cities().groupby("province_adcode")[["province_zh", "province_en", "region"]].first()
+
+
 def historical_units() -> pd.DataFrame:
     """Return the abolished prefectures: ``adcode``, ``city_zh``, ``city_en``, ``event``, ``successor_adcode``."""
     columns = {"adcode": int, "city_zh": str, "city_en": str, "event": str, "successor_adcode": int}

@@ -7,9 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from pilotzones.declare import Column, EventStudy, Study
+from pilotzones.declare import Column, EventStudy, Study, SystemGMM
 from pilotzones.errors import DeclarationError, ParameterError
+from pilotzones.estimators.dynamic_panel import DynamicPanel, gmm
 from pilotzones.estimators.event_study import event_study as estimate_event_study
+from pilotzones.estimators.hausman import hausman
 from pilotzones.estimators.instruments import Identification
 from pilotzones.estimators.instruments import identification as estimate_identification
 from pilotzones.estimators.matching import Matching, match
@@ -136,6 +138,33 @@ def identification(study: Study, declared: Column, data: pd.DataFrame, vcov: str
         select(data, declared.sample),
         errors(study, vcov),
         singletons=declared.singletons or study.singletons,
+    )
+
+
+def dynamic(study: Study, declared: SystemGMM, data: pd.DataFrame, **choices: Any) -> DynamicPanel:
+    """Estimate a declared column with a lagged outcome by two-step system GMM, with collapsed instruments.
+
+    Parameters
+    ----------
+    choices : what the paper leaves open, see :func:`pilotzones.estimators.dynamic_panel.gmm`.
+    """
+    own = {"regressors": declared.regressors, "instruments": declared.instruments, "exogenous": declared.exogenous}
+    return gmm(data, declared.outcome, unit=study.unit, time=study.time, **{**own, **choices})
+
+
+def fixed_or_random(study: Study, data: pd.DataFrame) -> pd.DataFrame:
+    """Test fixed against random effects in the benchmark column, by Hausman's test and in Mundlak's form (rows).
+
+    Mundlak's regression is clustered by province, where the treatment is decided, if the study knows it.
+    """
+    table, declared = study.benchmark
+    column = study.table(table).column(declared)
+    return hausman(
+        study.expand(column.formula),
+        select(data, column.sample),
+        unit=study.unit,
+        time=study.time,
+        cluster=study.clusters.get("cluster_province"),
     )
 
 

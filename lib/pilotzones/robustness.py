@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pilotzones import discrepancy, indices, published, replicate
-from pilotzones.declare import Column, Index, Study, Table
+from pilotzones.declare import Column, Index, Study, SystemGMM, Table
 from pilotzones.errors import DataError, ParameterError
 from pilotzones.estimators import matching
+from pilotzones.estimators.dynamic_panel import DynamicPanel
 from pilotzones.estimators.instruments import with_other_instruments
 from pilotzones.estimators.matching import Matching
 from pilotzones.estimators.placebo import Placebo
@@ -50,9 +52,9 @@ def placebo_summary(fake: dict[str, Placebo], benchmark: Regression, treatment: 
     return pd.DataFrame(rows).T.astype({"draws": int})
 
 
-def instrumented(tables: Sequence[Table]) -> Column | None:
-    """Return the first two-stage least squares column of some tables, None without one."""
-    return next((column for table in tables for column in table.columns if column.instrumented), None)
+def instrumented(tables: Sequence[Table]) -> dict[str, Column]:
+    """Return the two-stage least squares columns of some tables under their names, e.g. ``"T4 (2)"``."""
+    return {f"{table.id} ({c.id})": c for table in tables for c in table.columns if c.instrumented}
 
 
 def matching_column(tables: Sequence[Table]) -> Column | None:
@@ -171,6 +173,73 @@ def placebo_instruments_summary(fake: dict[tuple[str, str], pd.DataFrame]) -> pd
     }
     index = pd.Index([f"{rest}, {kind}" for rest, kind in rows], name="other factor, errors")
     return pd.DataFrame(rows.values(), index=index).astype({"draws": int})
+
+
+def dynamics(fits: Mapping[str, DynamicPanel]) -> pd.DataFrame:
+    """Return estimate, standard error and p of every regressor (rows) but the effects of periods, by column."""
+    shown = {name: fit.coefficients.filter(regex=r"^(?!\w+_\d{4}$)", axis=0) for name, fit in fits.items()}
+    return pd.concat({name: table[["estimate", "se", "p"]] for name, table in shown.items()}, axis=1, sort=False)
+
+
+def dynamics_tests(fits: Mapping[str, DynamicPanel]) -> pd.DataFrame:
+    """Return p of every test, and the number of instruments, units and observations (rows), by column."""
+    columns = {}
+    for name, fit in fits.items():
+        counts = {"instruments": fit.n_instruments, "units": fit.n_units, "observations": fit.n_obs}
+        columns[name] = pd.concat([fit.tests["p"].add_suffix(", p"), pd.Series(counts)])
+    return pd.DataFrame(columns).rename_axis("test")
+
+
+def instrument_counts(study: Study, declared: SystemGMM, panel: pd.DataFrame) -> pd.DataFrame:
+    """Estimate a dynamic column by least squares, fixed effects, and GMM with few and with many instruments (rows).
+
+    Returns
+    -------
+    Estimate and error of the lagged outcome and of the first regressor, instruments, and p of Hansen's test.
+    """
+    own = declared.regressors[0]
+    key = panel.set_index([study.unit, study.time])[declared.outcome]
+    before = pd.MultiIndex.from_arrays([panel[study.unit], panel[study.time] - 1])
+    lagged = panel.assign(lagged=key.reindex(before).to_numpy())
+    right = f"{declared.outcome} ~ lagged + {' + '.join(declared.regressors)}"
+    errors = f"cluster:{study.unit}"
+    rows = {}
+    for label, effects in (("least squares", study.time), ("fixed effects", f"{study.unit} + {study.time}")):
+        fit = regress(f"{right} | {effects}", lagged, errors)
+        rows[label] = {"lag": fit.coefficients.loc["lagged"], own: fit.coefficients.loc[own]}
+    lost = fit.dropped  # straight lines of a unit, such as its age, have no differences beside those of the years
+    last = int(panel[study.time].max() - panel[study.time].min())
+    choices: dict[str, dict[str, Any]] = {
+        "difference GMM, lags as declared": {
+            "system": False,
+            "regressors": [name for name in declared.regressors if name not in lost],
+            "exogenous": [name for name in declared.exogenous if name not in lost],
+        },
+        "system GMM, second lag only": {"instruments": dict.fromkeys(declared.instruments, (2, 2))},
+        "system GMM, as declared": {},
+        "system GMM, all lags": {"instruments": dict.fromkeys(declared.instruments, (2, last))},
+        "system GMM, all lags, not collapsed": {
+            "instruments": dict.fromkeys(declared.instruments, (2, last)), "collapse": False,
+        },
+    }  # fmt: skip
+    for label, chosen in choices.items():
+        moments = replicate.dynamic(study, declared, panel, **chosen)
+        found, hansen = moments.coefficients, moments.tests.at["Hansen", "p"]
+        lag = found.loc[f"L1.{declared.outcome}"]
+        rows[label] = {"lag": lag, own: found.loc[own], "n": moments.n_instruments, "hansen": hansen}
+    return pd.DataFrame(
+        {
+            label: {
+                "lag": row["lag"]["estimate"],
+                "its se": row["lag"]["se"],
+                own: row[own]["estimate"],
+                "its se ": row[own]["se"],
+                "instruments": row.get("n", np.nan),
+                "Hansen, p": row.get("hansen", np.nan),
+            }
+            for label, row in rows.items()
+        }
+    ).T.astype({"instruments": "Int64"})
 
 
 def policy_overlap(study: Study, panel: pd.DataFrame) -> pd.DataFrame:

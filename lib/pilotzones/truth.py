@@ -24,10 +24,10 @@ def coverage(study: Study, table_id: str) -> pd.DataFrame:
     """Return the committed Monte-Carlo coverage of nominal 95% intervals, by column of a table (rows)."""
     summary = ledger.calibration(study)
     cells = summary[(summary["table"] == table_id) & (summary["term"] == study.treatment)]
-    by_city = "by city" if "cities" in study.features else "by both cities, two-way"
+    by_city = "by both cities, two-way" if "pairs" in study.features else "by city"
     names = {
         "coverage_iid": "iid", "coverage_hetero": "robust", "coverage_unit": f"by {study.unit}",
-        "coverage_city": by_city, "coverage_dyadic": "dyadic", "runs": "samples",
+        "coverage_city": by_city, "coverage_dyadic": "dyadic", "coverage_province": "by province", "runs": "samples",
     }  # fmt: skip
     if study.unit == "city":
         del names["coverage_unit"]
@@ -70,23 +70,31 @@ def against_estimates(study: Study, table: Table, fits: dict[str, Regression], p
     -------
     One column per column whose outcome is the study's main one; rows: estimate, standard error, the column's estimand
     (:func:`pilotzones.replicate.estimand`), the mean effect over the treated rows of its sample, and the mean over the
-    treated rows that its fixed effects leave a comparison for. Empty when the truth is not known.
+    treated rows that its fixed effects leave a comparison for; where all rows have more or less of the treatment,
+    instead of both the mean effect over the mean of the regressor. Empty when the truth is not known.
     """
     rows = {}
     for column in table.columns:
         if "true_effect" not in panel or not column.formula.startswith(f"{study.outcome} ~"):
             continue
-        compared = fits[column.id].identifies(study.treatment)
+        term = column.term
+        compared = fits[column.id].identifies(term)
         sample = panel.loc[compared.index]
-        treated = sample.loc[sample[study.treatment] == 1, "true_effect"]
-        found = fits[column.id].coefficients.loc[study.treatment]
+        found = fits[column.id].coefficients.loc[term]
         rows[f"({column.id}) {column.label}"] = {
             "estimate": found["estimate"],
             "standard error": found["se"],
-            "estimand of the regression": replicate.estimand(study, column, panel)[study.treatment],
-            "ATT, all treated rows": treated.mean(),
-            "ATT, identified rows": treated[compared[treated.index]].mean(),
+            "estimand of the regression": replicate.estimand(study, column, panel)[term],
         }
+        if "rollout" in study.features:
+            treated = sample.loc[sample[study.treatment] == 1, "true_effect"]
+            means = {
+                "ATT, all treated rows": treated.mean(),
+                "ATT, identified rows": treated[compared[treated.index]].mean(),
+            }
+        else:
+            means = {"mean effect over mean regressor": sample["true_effect"].mean() / sample[term].mean()}
+        rows[f"({column.id}) {column.label}"] |= means
     return pd.DataFrame(rows)
 
 

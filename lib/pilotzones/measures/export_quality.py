@@ -45,6 +45,7 @@ from pilotzones.measures.checks import place
 
 KEYS = ["firm", "product", "destination", "year"]
 AMOUNTS = ["quantity", "price"]
+TRIM = 0.01  # of the records at either end, so that two of them do not set the scale
 TOLERANCE = 1e-13  # of the sums by destination and year, relative
 
 Weights = Literal["value", "records"]
@@ -186,6 +187,31 @@ def standardise(quality: pd.Series, by: pd.Series | None = None) -> pd.Series:
     low = groups.transform("min")
     spread = groups.transform("max") - low
     return ((quality - low) / spread.where(spread > 0)).rename(quality.name)
+
+
+def measure(records: pd.DataFrame, sigma: pd.Series, trim: float = TRIM, by_product: bool = False) -> pd.DataFrame:
+    """Take all steps from records to quality between 0 and 1: clean, estimate demand, draw in extremes, standardise.
+
+    Parameters
+    ----------
+    records, sigma : as :func:`clean` takes them.
+    trim : share of records at either end whose quality is drawn in to the quantile.
+    by_product : standardise within each product, so that the worst record of every product is 0.
+
+    Returns
+    -------
+    One row per usable record: ``log``, its log quality, and ``standard``, between 0 (the worst) and 1; both missing
+    where :func:`demand_residual` has none.
+
+    Raises
+    ------
+    DataError
+        As :func:`clean` and :func:`demand_residual`.
+    """
+    usable, _ = clean(records, sigma)
+    quality = demand_residual(usable, sigma)["quality"]
+    drawn_in = quality.clip(quality.quantile(trim), quality.quantile(1 - trim))
+    return pd.DataFrame({"log": quality, "standard": standardise(drawn_in, usable["product"] if by_product else None)})
 
 
 def firm_quality(

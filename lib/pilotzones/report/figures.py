@@ -78,6 +78,21 @@ def timeline(study: Study, panel: pd.DataFrame) -> Figure:
     return figure
 
 
+def intensity_map(study: Study, panel: pd.DataFrame) -> Figure:
+    """Draw a treatment that all provinces have more or less of, by province (rows) and year."""
+    import seaborn as sns
+
+    theme.apply()
+    table = panel.pivot_table(index="province", columns="year", values=study.treatment, aggfunc="first")
+    table = table.sort_values(table.columns[-1], ascending=False).rename(index=policy.provinces()["province_en"])
+    figure, axes = plt.subplots(figsize=(8, 0.24 * len(table) + 1.2))
+    variable = study.variable(study.treatment)
+    sns.heatmap(table, cmap="cividis", cbar_kws={"label": f"{variable.name} ({variable.unit})"}, ax=axes)
+    axes.set(xlabel="year", ylabel="")
+    axes.tick_params(axis="y", labelsize=7, rotation=0)
+    return figure
+
+
 def missing_heatmap(gaps: pd.DataFrame, rows_per_year: pd.Series) -> Figure:
     """Draw the share of missing values by variable and year, in percent."""
     import seaborn as sns

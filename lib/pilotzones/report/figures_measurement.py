@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
+from pilotzones import describe
 from pilotzones.report import theme
 
 
@@ -138,26 +139,49 @@ def weights_plot(table: pd.DataFrame) -> Figure:
 
 
 def paths(index: pd.Series, panel: pd.DataFrame, labels: dict[int, str], ylabel: str) -> Figure:
-    """Draw an index by year for some cities, and its mean over treated and never-treated ones.
+    """Draw an index by year for some cities or provinces, and its mean over treated and never-treated ones.
+
+    Where no zone is in the panel, the mean and the quartiles of all are drawn instead.
 
     Parameters
     ----------
     index : aligned with ``panel``.
-    labels : city code -> name.
+    labels : code of the city or province -> name.
     """
     import matplotlib.pyplot as plt
 
     theme.apply()
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.6))
-    for city, name in labels.items():
-        own = panel["city"] == city
+    for code, name in labels.items():
+        own = panel[describe.place(panel)] == code
         left.plot(panel.loc[own, "year"], index[own], marker="o", markersize=3, label=name)
     left.set(xlabel="year", ylabel=ylabel, ylim=(0, None))
     left.legend(fontsize=7)
-    groups = {"ever treated": panel["cohort"].notna(), "never treated": panel["cohort"].isna()}
-    for (label, rows), colour in zip(groups.items(), (theme.RED, theme.BLUE), strict=True):
-        mean = index[rows].groupby(panel.loc[rows, "year"]).mean()
-        right.plot(mean.index, mean, marker="o", markersize=3, color=colour, label=label)
+    if "cohort" in panel:
+        groups = {"ever treated": panel["cohort"].notna(), "never treated": panel["cohort"].isna()}
+        for (label, rows), colour in zip(groups.items(), (theme.RED, theme.BLUE), strict=True):
+            mean = index[rows].groupby(panel.loc[rows, "year"]).mean()
+            right.plot(mean.index, mean, marker="o", markersize=3, color=colour, label=label)
+    else:
+        by_year = index.groupby(panel["year"])
+        quartiles = by_year.quantile(0.25), by_year.quantile(0.75)
+        right.fill_between(quartiles[0].index, *quartiles, alpha=0.25, color=theme.BLUE, label="middle half")
+        right.plot(by_year.mean(), marker="o", markersize=3, color=theme.BLUE, label="mean")
     right.set(xlabel="year", ylabel=f"mean {ylabel}", ylim=(0, None))
     right.legend(fontsize=8)
+    return figure
+
+
+def recovered(measured: pd.Series, true: pd.Series) -> Figure:
+    """Draw measured against true values, darker where there are more, with the line of equality."""
+    import matplotlib.pyplot as plt
+
+    theme.apply()
+    figure, axes = plt.subplots(figsize=(4.8, 4.2))
+    drawn = axes.hexbin(true, measured, gridsize=40, cmap="cividis_r", mincnt=1, bins="log")
+    ends = [min(true.min(), measured.min()), max(true.max(), measured.max())]
+    axes.plot(ends, ends, color=theme.RED, linewidth=0.9, label="equal")
+    axes.set(xlabel="true quality (scale of measured quality)", ylabel="measured quality (0 to 1)")
+    axes.legend(fontsize=8)
+    figure.colorbar(drawn, ax=axes, label="firm-years (log scale)")
     return figure

@@ -121,7 +121,7 @@ def number(value: object, digits: int = 3) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if float(value) == int(float(value)) and not isinstance(value, float):  # type: ignore[arg-type]
+    if not isinstance(value, float) and float(value) == int(value):  # type: ignore[arg-type, call-overload]
         return f"{int(value):,}"  # type: ignore[call-overload]
     return f"{float(value):,.{digits}f}"  # type: ignore[arg-type]
 
@@ -140,11 +140,13 @@ def regression_table(
     ----------
     fits : one regression per column id of the table.
     vcov : the standard errors shown in the re-estimated columns.
-    terms : the rows; by default the terms that the paper prints.
+    terms : the rows; by default the terms that the paper prints, and those that the columns are about.
     """
     printed = published.estimates(study.key).query("table == @table.id")
     columns = published.columns(study.key).query("table == @table.id").set_index("column")
-    rows = terms or list(dict.fromkeys(printed["term"] if len(printed) else _without_blocks(study, fits)))
+    columns = columns[columns.index.isin(printed["column"]) | columns[["n_obs", "r2"]].notna().any(axis=1)]
+    about = [c.term for c in table.columns if c.term in fits[c.id].coefficients.index]
+    rows = terms or list(dict.fromkeys([*printed["term"], *about] if len(printed) else _without_blocks(study, fits)))
     if regression.CONSTANT in rows:
         rows = [*(term for term in rows if term != regression.CONSTANT), regression.CONSTANT]
     decimals = digits(study)
@@ -160,7 +162,7 @@ def regression_table(
             cells[header,] = own
     frame = pd.DataFrame(cells).rename({regression.CONSTANT: "Constant"})
     frame.index = ["" if label.startswith("(") else label for label in frame.index]  # the spread stands below its term
-    kinds = " or ".join(sorted(set(printed["spread_kind"])))
+    kinds = " or ".join(sorted(set(printed["spread_kind"]) - {""}))
     brackets = f"printed {kinds}; re-estimated standard errors are" if kinds else "standard errors"
     note = f"In brackets: {brackets} of type '{vcov}'. Stars: *** 1%, ** 5%, * 10%. {_r2_note(study, table)}"
     if regression.CONSTANT in rows:
@@ -192,10 +194,12 @@ def _printed_cells(rows: list[str], paper: pd.DataFrame, column: pd.Series, deci
     cells = {}
     for term in rows:
         has = term in paper.index
-        stars_printed = "*" * int(paper.at[term, "stars"]) if has else ""
+        stars_printed = "*" * int(paper.at[term, "stars"]) if has and pd.notna(paper.at[term, "stars"]) else ""
         cells[term] = f"{paper.at[term, 'estimate']:.{decimals}f}{stars_printed}" if has else ""
-        cells[f"({term})"] = f"({paper.at[term, 'spread']:.{decimals}f})" if has else ""
-    return cells | {"observations": number(int(column["n_obs"])), "R2": number(column["r2"], decimals)}
+        spread = has and pd.notna(paper.at[term, "spread"])
+        cells[f"({term})"] = f"({paper.at[term, 'spread']:.{decimals}f})" if spread else ""
+    n_obs = number(int(column["n_obs"])) if pd.notna(column["n_obs"]) else ""
+    return cells | {"observations": n_obs, "R2": number(column["r2"], decimals)}
 
 
 def _estimated_cells(study: Study, rows: list[str], column: Column, fit: Regression, decimals: int) -> dict[str, str]:
