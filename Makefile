@@ -20,6 +20,7 @@ bench: $(READY)  ## time the estimators side by side, write _build/bench*.json
 	$(BIN)/python tests/bench.py
 	$(BIN)/python tests/bench_pairs.py
 	$(BIN)/python tests/bench_customs.py
+	$(BIN)/python tests/bench_modern.py
 
 lint: $(READY)  ## check style and types
 	$(BIN)/ruff check .

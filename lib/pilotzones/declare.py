@@ -333,6 +333,10 @@ class Study:
 
     def has_section(self, section: str) -> bool:
         """Tell whether the study has a page for a section: data, measurement, scorecard always; others with a table."""
+        if section == "08_modern_did":
+            return "rollout" in self.features
+        if section == "07_spatial" and "pairs" in self.features:
+            return True  # pairs are lines on the map, whatever the paper has
         return section[:2] in ("01", "02", "09") or bool(self.section_tables(section))
 
     def section_tables(self, section: str) -> list[Table]:

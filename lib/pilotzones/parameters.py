@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pilotzones import paths, studies
 from pilotzones.errors import ParameterError
+from pilotzones.scenarios import Scenario
 
 # papermill passes on nothing else; IPython's own In and Out are a list and a dict, too
 _PLAIN = (str, int, float, bool, list, dict, type(None))
@@ -97,6 +98,26 @@ class Spatial(Common):
     radius: int = Field(150, ge=50, le=500, description="reach of the spillover in km")
 
 
+class ModernDid(Common):
+    """The world that the outcome comes from, and the resampling."""
+
+    scenario: Literal["paper", Scenario] = Field("paper", description="effects laid over the roll-out")
+    draws: int = Field(999, ge=99, description="bootstrap samples and fake roll-outs")
+
+
+class Verification(Parameters):
+    """When a value counts as apart from the published one."""
+
+    tolerance: float = Field(0.0, ge=0, description="relative difference above which a row is listed as apart")
+
+
+class Across(Parameters):
+    """Where the panels of all studies come from."""
+
+    source: Literal["synthetic", "licensed"] = Field("synthetic", description="where the panels come from")
+    draws: int = Field(999, ge=99, description="bootstrap samples and fake roll-outs")
+
+
 SECTIONS: dict[str, type[Parameters]] = {
     "02_index_measurement": Measurement,
     "03_baseline": Baseline,
@@ -104,6 +125,9 @@ SECTIONS: dict[str, type[Parameters]] = {
     "05_heterogeneity": Heterogeneity,
     "06_mechanisms": Mechanisms,
     "07_spatial": Spatial,
+    "08_modern_did": ModernDid,
+    "10_verification": Verification,
+    "11_across_studies": Across,
 }
 """The sections that have parameters of their own; all others have the common ones."""
 
