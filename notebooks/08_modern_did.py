@@ -91,6 +91,9 @@ report.view(modern_did.table(found), f"The effect by estimator ({behind})",
             "treated rows: those that the estimate is a mean over.", digits=digits)
 
 # %%
+report.view(modern_did.notes(found), "What is special about each estimator here")
+
+# %%
 report.show(
     figures_modern.estimates_plot(found, modern_did.truth(design), xlabel=declared.effect_label),
     name="fig-estimators",

@@ -52,9 +52,9 @@ def test_estimates_of_a_world_with_one_effect_agree_with_it(study: Study, data: 
 
 def test_an_estimator_that_fails_gives_its_reason(study: Study, data: pd.DataFrame) -> None:
     alone = modern_did.design(study, data[data["cohort"].notna() & (data["year"] >= data["cohort"])])
-    table = modern_did.table(modern_did.estimates(alone))
-    assert table["estimate"].isna().all()
-    assert table["note"].str.contains("expected|control").all()
+    found = modern_did.estimates(alone)
+    assert modern_did.table(found)["estimate"].isna().all()
+    assert modern_did.notes(found)["note"].str.contains("expected|control").all()
 
 
 def test_every_estimator_has_a_row(found: dict) -> None:

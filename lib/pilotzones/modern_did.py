@@ -93,19 +93,32 @@ def _try(name: str, design: Design, **choices: Any) -> Estimate | str:
 
 
 def table(found: Mapping[str, Estimate | str]) -> pd.DataFrame:
-    """Return estimate, error, interval, treated rows and library of each estimator (rows), or why there is none."""
+    """Return estimate, error, interval, t and treated rows of each estimator (rows); empty for one that failed."""
     rows: dict[str, dict[str, Any]] = {}
     for name, estimate in found.items():
-        title = modern.ESTIMATORS[name].title
-        if isinstance(estimate, str):
-            rows[title] = {"note": estimate}
-            continue
-        rows[title] = {
-            **estimate.att, "t": estimate.att["estimate"] / estimate.att["se"],
-            "treated rows": estimate.n_treated, "library": estimate.library, "note": estimate.note,
-        }  # fmt: skip
-    columns = ["estimate", "se", "low", "high", "t", "treated rows", "library", "note"]
+        row: dict[str, Any] = {}
+        rows[modern.ESTIMATORS[name].title] = row
+        if not isinstance(estimate, str):
+            row |= {**estimate.att, "t": estimate.att["estimate"] / estimate.att["se"]}
+            row["treated rows"] = estimate.n_treated
+    columns = ["estimate", "se", "low", "high", "t", "treated rows"]
     return pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns).astype({"treated rows": "Int64"})
+
+
+def notes(found: Mapping[str, Estimate | str]) -> pd.DataFrame:
+    """Return whose code each estimator is (rows) and what is special about it, or why there is no estimate.
+
+    What is said of every estimator, such as dropped rows, has the first row to itself.
+    """
+    said = {name: [] if isinstance(e, str) else e.note.split("; ") for name, e in found.items()}
+    spoken = [words for words in said.values() if words]
+    common = [part for part in spoken[0] if all(part in words for words in spoken)] if spoken else []
+    rows = {"all": {"library": "", "note": "; ".join(common)}} if common else {}
+    for name, estimate in found.items():
+        own = estimate if isinstance(estimate, str) else "; ".join(p for p in said[name] if p not in common)
+        library = "" if isinstance(estimate, str) else estimate.library
+        rows[modern.ESTIMATORS[name].title] = {"library": library, "note": own}
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def truth(design: Design) -> float | None:
@@ -279,7 +292,7 @@ def matrix(source: str, draws: int) -> pd.DataFrame:
                 cells[f"errors: {name.replace('_', ' ')}"] = _cell(own, other)
         if "rollout" in study.features:
             cells |= _by_estimator(study, data, own, draws)
-        columns[f"{study.key}: {study.outcome}"] = cells
+        columns[study.key] = cells
     errors = [f"errors: {name.replace('_', ' ')}" for name in ERRORS]
     rows = [OWN, *errors, WILD, *(modern.ESTIMATORS[name].title for name in MATRIX), TRENDS]
     return pd.DataFrame(columns).reindex(rows).fillna("")
