@@ -60,10 +60,10 @@ report.banner(declared, p.source, p.seed, p.vcov)
 # %% tags=["remove-input"]
 report.note(declared, "02_index_measurement", "specification")
 
-# %% [markdown] tags=["needs-records"]
+# %% [markdown] tags=["needs-patents"]
 # ### The records
 
-# %% tags=["remove-input", "needs-records"]
+# %% tags=["remove-input", "needs-patents"]
 report.note(declared, "02_index_measurement", "records")
 
 # %% [markdown] tags=["needs-patents"]
@@ -282,9 +282,10 @@ report.note(declared, "02_index_measurement", "transformation")
 # that ask the same price in the same market, the one that sells more is said to offer the better product (Khandelwal,
 # Schott and Wei 2013). With $\sigma_k$ the elasticity of substitution of product $k$,
 #
-# $$ \ln q_{fkjt} + \sigma_k \ln p_{fkjt} = \delta_k + \delta_{jt} + \varepsilon_{fkjt}, \qquad
-#    \hat\lambda_{fkjt} = \frac{\hat\varepsilon_{fkjt}}{\sigma_k - 1}, \qquad
-#    SEX_{fkjt} = \frac{\hat\lambda - \min \hat\lambda}{\max \hat\lambda - \min \hat\lambda}. $$
+# $$ \ln q_{fkjt} + \sigma_k \ln p_{fkjt} = \delta_k + \delta_{jt} + \varepsilon_{fkjt}, $$
+#
+# $$ \hat\lambda_{fkjt} = \frac{\hat\varepsilon_{fkjt}}{\sigma_k - 1}, \qquad
+#    SEX_{fkjt} = \frac{\hat\lambda_{fkjt} - \min \hat\lambda}{\max \hat\lambda - \min \hat\lambda}. $$
 
 # %% tags=["remove-input", "needs-customs"]
 report.note(declared, "02_index_measurement", "customs")
@@ -296,7 +297,8 @@ if "customs" in raw:
 
     customs, sigma = raw["customs"], raw["products"]["sigma"]
     shown = ["firm", "product", "destination", "year", "quantity", "price"]
-    display(report.view(customs[shown].head(5).astype(str).set_index("firm"), f"1. Customs records ({behind})",
+    some = customs[shown].head(5).round({"quantity": 0, "price": 2}).astype(str).set_index("firm")
+    display(report.view(some, f"1. Customs records ({behind})",
                         f"{len(customs):,} records, {customs['firm'].isin(data['firm']).mean():.0%} of them of listed "
                         "firms; price: yuan per unit."))
 
@@ -313,7 +315,8 @@ if "customs" in raw:
     steps = usable[shown].join(demand).head(5)
     steps["sigma"] = steps["product"].map(sigma)
     steps["SEX"] = export_quality.measure(customs, sigma)["standard"]
-    display(report.view(steps.astype({"firm": str, "year": str}).set_index("firm").drop(columns="quantity"),
+    keys = dict.fromkeys(["firm", "product", "destination", "year"], str)
+    display(report.view(steps.astype(keys).set_index("firm").drop(columns="quantity"),
                         f"3. The residual of demand, log quality, and quality between 0 and 1 ({behind})"))
 
 # %% tags=["needs-customs"]

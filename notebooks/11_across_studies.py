@@ -24,6 +24,7 @@ draws: int = 999  # bootstrap samples, 99 or more
 from pilotzones import modern_did, parameters, report
 
 p = parameters.check("11_across_studies", globals())
+report.banner_of_all(p.source)
 
 # %% [markdown]
 # ## Question

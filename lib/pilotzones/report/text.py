@@ -19,12 +19,20 @@ LICENSED = "Licensed data: the estimates below come from the user's own exports.
 
 
 def banner(study: Study, source: str, seed: int, vcov: str) -> HTML:
-    """Return the coloured line at the top of a page that says what the numbers are made of."""
-    text = SYNTHETIC if source == "synthetic" else LICENSED
+    """Return the coloured line at the top of a study's page that says what the numbers are made of."""
     settings = f"study = {study.key}, source = {source}, seed = {seed}, vcov = {vcov}"
-    who = f"({study.title_zh}), {study.authors}, {study.outlet}."
+    return _banner(study.title, f"({study.title_zh}), {study.authors}, {study.outlet}.", source, settings)
+
+
+def banner_of_all(source: str) -> HTML:
+    """Return the same line for a page about all studies."""
+    return _banner("All studies.", "", source, f"source = {source}")
+
+
+def _banner(title: str, who: str, source: str, settings: str) -> HTML:
+    text = SYNTHETIC if source == "synthetic" else LICENSED
     return HTML(
-        f'<div class="source-banner {escape(source)}" role="note"><strong>{escape(study.title)}</strong> '
+        f'<div class="source-banner {escape(source)}" role="note"><strong>{escape(title)}</strong> '
         f"{escape(who)} {escape(text)} <code>{escape(settings)}</code></div>"
     )
 
