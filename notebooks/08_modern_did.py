@@ -131,6 +131,7 @@ report.view(modern_did.control_groups(design), f"The effect with each control gr
 
 # %%
 report.view(modern_did.with_controls(declared, design), f"The effect with the paper's controls ({behind})",
+            "Empty: the library finds effects of cohorts and years that are not identified beside the controls.",
             digits=digits)
 
 # %% tags=["remove-input"]

@@ -16,7 +16,7 @@ _GENERATED = shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__", 
 def copy_project(target: Path) -> Path:
     """Copy the project to ``target`` as a fresh clone would have it."""
     shutil.copytree(ROOT, target, ignore=_GENERATED)
-    for page in target.glob("book/studies/*/*.ipynb"):
+    for page in [*target.glob("book/studies/*/*.ipynb"), *target.glob("book/across/*.ipynb")]:
         page.unlink()
     return target
 
@@ -30,7 +30,7 @@ def command(project: Path, *arguments: str, cwd: Path | None = None, **env: str)
     """Run ``pilotzones`` with the library of ``project`` and return what it said."""
     return subprocess.run(
         [sys.executable, "-m", "pilotzones.cli", *arguments],
-        cwd=cwd or project, env=environment(project, **env), capture_output=True, text=True, timeout=600,
+        cwd=cwd or project, env=environment(project, **env), capture_output=True, text=True, timeout=1500,
     )  # fmt: skip
 
 

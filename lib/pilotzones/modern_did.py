@@ -161,9 +161,7 @@ def with_controls(study: Study, design: Design) -> pd.DataFrame:
         row: dict[str, Any] = {}
         for label, controls in (("no controls", ()), ("controls", design.controls)):
             estimate = _try(name, design, controls=controls)
-            if isinstance(estimate, str):
-                row["note"] = estimate
-            else:
+            if not isinstance(estimate, str):
                 row |= {label: estimate.att["estimate"], f"{label}, se": estimate.att["se"]}
         rows[method.title] = row
     table, number = study.benchmark

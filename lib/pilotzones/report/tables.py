@@ -44,7 +44,7 @@ class TableView:
         if levels == 2:
             head.append(f"<tr>{_header_cells(self.frame.columns, 1)}</tr>")
         body = [
-            f'<tr><th scope="row">{escape(str(label))}</th>' + "".join(_cell(str(cell)) for cell in cells) + "</tr>"
+            f'<tr><th scope="row">{escape(_label(label))}</th>' + "".join(_cell(str(cell)) for cell in cells) + "</tr>"
             for label, cells in zip(self.frame.index, self.frame.to_numpy(dtype=object), strict=True)
         ]
         foot = f'<p class="table-note">{escape(self.note)}</p>' if self.note else ""
@@ -65,6 +65,10 @@ class TableView:
     def text(self) -> str:
         """Return the table as plain text."""
         return "\n".join(part for part in (self.caption, self.frame.to_string(), self.note) if part)
+
+
+def _label(label: object) -> str:
+    return ", ".join(map(str, label)) if isinstance(label, tuple) else str(label)
 
 
 def _corner(frame: pd.DataFrame, levels: int) -> str:
