@@ -13,7 +13,7 @@ from projects import command, copy_project
 def built_book(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """A copy of the project with its book built by the command, and what the command said.
 
-    Tests that use it belong to the group ``book``, so that one worker builds it for all of them.
+    The tests that use it are in one file, so that one worker builds it for all of them (``--dist loadfile``).
     """
     project = copy_project(tmp_path_factory.mktemp("book") / "project")
     return project, command(project, "book", "-j", "2", PYTHONHASHSEED="1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,11 +13,12 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from projects import command, copy_project
+from sixth_study import SECTIONS, add_towns, library
 
 from pilotzones import book
 from pilotzones.paths import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("book")]
+pytestmark = pytest.mark.slow
 Built = tuple[Path, subprocess.CompletedProcess[str]]
 
 
@@ -174,3 +176,22 @@ def test_a_build_with_a_warning_fails_and_leaves_the_book(built_book: Built) -> 
             assert (project / "_build/html/book/rerun.html").read_bytes() == before
     finally:
         page.write_text(text, encoding="utf-8")
+
+
+def test_a_sixth_study_needs_one_folder_and_no_library_file(built_book: Built, tmp_path: Path) -> None:
+    project = shutil.copytree(built_book[0], tmp_path / "project")
+    before = library(project)
+    add_towns(project)
+    said = command(project, "book")
+    assert said.returncode == 0, said.stderr
+    assert library(project) == before
+    assert "towns/03_baseline: " in said.stdout
+    for section in SECTIONS:
+        html = (project / f"_build/html/book/studies/towns/{section}.html").read_text(encoding="utf-8")
+        assert "Pilot zones and trade in a dozen towns" in html
+    with (project / "_build/ledger.csv").open(encoding="utf-8", newline="") as file:
+        rows = {(row["column"], row["statistic"]): row for row in csv.DictReader(file) if row["study"] == "towns"}
+    assert float(rows["2", "estimate"]["replicated"]) == pytest.approx(0.3, abs=0.15)
+    assert rows["2", "n_obs"]["verdict"] == "exact"
+    assert rows["2", "claim"]["verdict"] == "holds"
+    assert "towns" in (project / "_build/html/book/scorecard.html").read_text(encoding="utf-8")

@@ -1,17 +1,12 @@
-"""The test of the design: a sixth study is one folder, its published rows, its notes and its lines in the contents."""
+"""A sixth study for the test of the design: one folder, its published rows, its notes, its lines in the contents."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import shutil
-import subprocess
 from pathlib import Path
 
-import pytest
-from projects import command, write
-
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("book")]
+from projects import write
 
 STUDY = '''
 """A dozen towns."""
@@ -132,24 +127,3 @@ def library(project: Path) -> dict[str, str]:
     """Return the hash of every library file that is not the new study's."""
     files = [path for path in (project / "lib").rglob("*.py") if "towns" not in path.parts]
     return {str(path.relative_to(project)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def test_a_sixth_study_needs_one_folder_and_no_library_file(
-    built_book: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
-    project = shutil.copytree(built_book[0], tmp_path / "project")
-    before = library(project)
-    add_towns(project)
-    said = command(project, "book")
-    assert said.returncode == 0, said.stderr
-    assert library(project) == before
-    assert "towns/03_baseline: " in said.stdout
-    for section in SECTIONS:
-        html = (project / f"_build/html/book/studies/towns/{section}.html").read_text(encoding="utf-8")
-        assert "Pilot zones and trade in a dozen towns" in html
-    with (project / "_build/ledger.csv").open(encoding="utf-8", newline="") as file:
-        rows = {(row["column"], row["statistic"]): row for row in csv.DictReader(file) if row["study"] == "towns"}
-    assert float(rows["2", "estimate"]["replicated"]) == pytest.approx(0.3, abs=0.15)
-    assert rows["2", "n_obs"]["verdict"] == "exact"
-    assert rows["2", "claim"]["verdict"] == "holds"
-    assert "towns" in (project / "_build/html/book/scorecard.html").read_text(encoding="utf-8")
