@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pilotzones.estimators.bacon import TYPES, Bacon
 from pilotzones.estimators.modern import ESTIMATORS
@@ -66,6 +67,7 @@ def event_plot(found: Mapping[str, Estimate | str], truth: pd.Series | None, yla
         axes.plot(truth.index, truth, "_", markersize=18, color="black", label="true mean effect")
     axes.axhline(0, color=theme.GREY, linewidth=0.6)
     axes.axvline(-0.5, color=theme.GREY, linewidth=0.6, linestyle=":")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="years since the zone", ylabel=ylabel)
     axes.legend(fontsize=8)
     return figure
