@@ -64,7 +64,7 @@ report.view(counts, f"Verdicts by study ({p.source} data)")
 #   dyadic row does not share is the error's, not the estimator's.
 # - **trends fail as much as they did before**: the interval of the Callaway-Sant'Anna estimate when, from one year to
 #   the next, untreated trends may differ after the reform by as much as they ever did in the three years before it
-#   (Rambachan and Roth 2023). Few findings of any paper survive that.
+#   (Rambachan and Roth 2023). A demanding rule.
 
 # %% [markdown]
 # ## What can go wrong
