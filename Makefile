@@ -21,6 +21,7 @@ bench: $(READY)  ## time the estimators side by side, write _build/bench*.json
 	$(BIN)/python tests/bench_pairs.py
 	$(BIN)/python tests/bench_customs.py
 	$(BIN)/python tests/bench_modern.py
+	$(BIN)/python tests/bench_readers.py
 
 lint: $(READY)  ## check style and types
 	$(BIN)/ruff check .
@@ -36,7 +37,7 @@ lock:  ## refresh requirements.lock and environment.yml after a change of pyproj
 	$(BIN)/python -m pilotzones.environment
 
 clean:  ## remove everything generated except the environment in .venv
-	rm -rf _build data/panels book/studies/*/*.ipynb
+	rm -rf _build data/panels book/studies/*/*.ipynb book/across/*.ipynb
 
 # the lock is installed with its hashes first: hash checking and -e do not mix in one call
 $(READY): requirements.lock pyproject.toml
