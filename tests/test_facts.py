@@ -20,6 +20,7 @@ FILES = [
     "ipc_main_groups",
     "national_series",
     "pilot_zones",
+    "place_names",
     "ports",
     "zone_city_map",
 ]
