@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pilotzones import measured, paths
+from pilotzones import licensed, measured, paths
 from pilotzones.declare import Column, Study, Table
 from pilotzones.errors import DataError, ParameterError
 from pilotzones.estimators.regression import regress
@@ -541,10 +541,11 @@ def test_a_study_without_records_has_none(monkeypatch: pytest.MonkeyPatch) -> No
     assert measured.draw(toy_study(), PANEL, "synthetic", 1, 5) == {}
 
 
-def test_records_exist_for_synthetic_panels_only() -> None:
+def test_records_of_licensed_data_are_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert measured.module(load("innovation")) is records
-    with pytest.raises(ParameterError, match="source = 'licensed': records are drawn for synthetic panels only"):
-        measured.draw(load("innovation"), PANEL, "licensed", 1, 5)
+    own = {"patents": pd.DataFrame({"firm": [1], "year": [2015], "symbols": ["G06F 17/30"]})}
+    monkeypatch.setattr(licensed, "records", lambda study: own)
+    assert measured.draw(load("innovation"), PANEL, "licensed", 1, 5) is own
 
 
 def test_differences_from_the_panel_are_seen() -> None:

@@ -61,6 +61,30 @@ def product_sophistication(trade: pd.DataFrame, income: pd.Series) -> pd.Series:
     return (sums["weighted"] / sums["share"]).rename("prody")
 
 
+def firm_sophistication(records: pd.DataFrame, income: pd.Series) -> pd.Series:
+    """Return the sophistication of every exporter's goods, both steps in one.
+
+    Parameters
+    ----------
+    records : customs records that are usable, see :func:`pilotzones.measures.export_quality.clean`, of all exporters,
+        with ``province``; the trade of a province is that of its exporters.
+    income : as :func:`product_sophistication` takes it.
+
+    Returns
+    -------
+    ``expy`` (yuan) by firm and year.
+
+    Raises
+    ------
+    DataError
+        As :func:`product_sophistication`.
+    """
+    records = records.assign(value=records["quantity"] * records["price"])
+    trade = records.groupby(["province", "product", "year"], as_index=False)["value"].sum()
+    sold = records.groupby(["firm", "product", "year"], as_index=False)["value"].sum()
+    return export_sophistication(sold, product_sophistication(trade, income))
+
+
 def export_sophistication(trade: pd.DataFrame, prody: pd.Series, of: tuple[str, ...] = ("firm", "year")) -> pd.Series:
     """Return EXPY, the mean PRODY of what an exporter sells, weighted by value, see the module.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -163,6 +165,7 @@ FIGURES = (
                base=(-1,), beyond="bin", sample=PAIRS),
 )  # fmt: skip
 
+
 def derive(raw: pd.DataFrame) -> pd.DataFrame:
     """Build the pairs of the paper's tables from a panel of cities.
 
@@ -173,7 +176,7 @@ def derive(raw: pd.DataFrame) -> pd.DataFrame:
         GDP), ``fiscal_ratio`` (revenue / expenditure), ``patents_pc`` (per 10,000 persons); ``human_capital``,
         ``finance``, ``broadband``; the series ``institution``, ``capital_labour``, ``skill``, ``data_factor``; and
         ``tool_<name>``, the number of sentences that use each tool of ``TOOLS`` in the documents in force. Synthetic
-        panels also have ``development_untreated``.
+        panels also have ``development_untreated``. What no city has (series, traits, tools) is missing for all pairs.
 
     Returns
     -------
@@ -196,6 +199,11 @@ def derive(raw: pd.DataFrame) -> pd.DataFrame:
 
     def series(name: str) -> pd.DataFrame:
         return raw.pivot(index="city", columns="year", values=name)
+
+    def over_pairs(measure: Callable[..., pd.DataFrame], values: pd.DataFrame) -> pd.DataFrame:
+        if values.isna().all(axis=None):
+            return pd.DataFrame(np.nan, pairs.index, years)
+        return measure(values, pairs)
 
     def ends(by_city: pd.Series) -> list[np.ndarray]:
         return [by_city.loc[pairs[side]].to_numpy() for side in ("city_i", "city_j")]
@@ -237,7 +245,7 @@ def derive(raw: pd.DataFrame) -> pd.DataFrame:
         "factor_skill": "skill", "factor_data": "data_factor",
     }  # fmt: skip
     for name, source in synchronised.items():
-        panel[name] = synchronisation.fisher(series(source), pairs).to_numpy().ravel()
+        panel[name] = over_pairs(synchronisation.fisher, series(source)).to_numpy().ravel()
     variation = synchronisation.weighted_variation(series("gdp_pc"), series("population"), pairs)
     panel["weighted_variation"] = variation.to_numpy().ravel()
     controls = {
@@ -245,17 +253,20 @@ def derive(raw: pd.DataFrame) -> pd.DataFrame:
         "fd": series("fiscal_ratio"), "innov": np.log(series("patents_pc")),
     }  # fmt: skip
     for name, values in controls.items():
-        alike = synchronisation.absolute_difference(values, pairs)
+        alike = over_pairs(synchronisation.absolute_difference, values)
         panel[name], panel[f"{name}_lag1"] = alike.to_numpy().ravel(), alike.shift(axis=1).to_numpy().ravel()
 
     # tools of the only zone in force, instrument
     tools = pd.MultiIndex.from_tuples([(group, tool) for group, names in TOOLS.items() for tool in names])
     counts = raw.set_index(["city", "year"])[[f"tool_{tool}" for _, tool in tools]].set_axis(tools, axis=1)
-    raw = raw.merge(policy_text.indices(counts), on=["city", "year"], validate="one_to_one")
-    for name in policy_text.GROUPS.values():
-        strength = series(name)
-        of_first, of_second = (strength.loc[pairs[side]].to_numpy() for side in ("city_i", "city_j"))
-        panel[name] = np.select([first & ~second, second & ~first], [of_first, of_second], 0.0).ravel()
+    if counts.isna().all(axis=None):
+        panel[[*policy_text.GROUPS.values()]] = np.nan
+    else:
+        raw = raw.merge(policy_text.indices(counts), on=["city", "year"], validate="one_to_one")
+        for name in policy_text.GROUPS.values():
+            strength = series(name)
+            of_first, of_second = (strength.loc[pairs[side]].to_numpy() for side in ("city_i", "city_j"))
+            panel[name] = np.select([first & ~second, second & ~first], [of_first, of_second], 0.0).ravel()
     km = sum(ends(geography.nearest_port()["km"]))
     rate = policy.national_series("cny_per_usd_avg_nbs").loc[years].to_numpy()
     panel["ivp"] = np.outer(km / 1000, rate).ravel()
@@ -267,7 +278,8 @@ def derive(raw: pd.DataFrame) -> pd.DataFrame:
         mean = raw.groupby("city")[trait].mean()
         below = (mean.rank(method="min") - 1) / len(mean)
         lower, upper = np.sort(ends(below), axis=0)
-        panel[trait] = _groups(by_year((lower < 1 / 3).astype(int) + (upper < 1 / 3)), LEVELS)
+        low = (lower < 1 / 3).astype(int) + (upper < 1 / 3)
+        panel[trait] = _groups(by_year(np.where(np.isnan(upper), -1, low)), LEVELS)
         panel[f"{trait}_lower"], panel[f"{trait}_upper"] = by_year(lower), by_year(upper)
 
     if "development_untreated" in raw:

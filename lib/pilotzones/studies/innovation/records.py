@@ -195,8 +195,8 @@ def trade(panel: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     of_city = pd.Series(rng.normal(0, 0.4, city.nunique()), np.sort(city.unique()))
     ratio = np.exp(of_city.loc[city].to_numpy() + rng.normal(0, 0.1, len(city)))  # import share / export share
 
-    pools = _pools(partners).loc[year].set_axis(gained.index)
-    weights = pd.DataFrame({"exports": gained / (ratio * pools["spill_im"] + pools["spill_ex"])})
+    pool = pools(partners).loc[year].set_axis(gained.index)
+    weights = pd.DataFrame({"exports": gained / (ratio * pool["spill_im"] + pool["spill_ex"])})
     weights["imports"] = ratio * weights["exports"]
     scale = weights.groupby("year").sum().to_numpy().max() / GREATEST_SHARE
     weights /= scale
@@ -224,7 +224,8 @@ def _partners(years: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _pools(partners: pd.DataFrame) -> pd.DataFrame:
+def pools(partners: pd.DataFrame) -> pd.DataFrame:
+    """Return the national pools ``spill_im`` and ``spill_ex`` by year, in million yuan, from a table of partners."""
     stock = spillovers.rd_stock(partners, DEPRECIATION).rename("rd_stock").reset_index()
     return spillovers.national(spillovers.by_partner(partners.merge(stock, on=["country", "year"])))
 

@@ -22,15 +22,14 @@ VARIABLES = (
     # raw
     Variable("patents", "patent applications 专利申请数", "patents a year", "count", low=0),
     Variable("patents_invention", "invention patent applications 发明专利申请数", "patents a year", "count", low=0),
-    Variable("age", "firm age 企业年龄", "years", low=1, high=62, missing=True),
-    Variable("kn", "capital intensity 资本密集度", "ln(yuan per employee)", low=2.925, high=22.121, missing=True),
-    Variable("wage", "wage level 工资水平", "ln(yuan per employee)", low=5.555, high=12.549, missing=True),
-    Variable("debt", "debt ratio 资产负债率", "share", low=0.051, high=0.972, missing=True),
-    Variable("roa", "return on assets 资产收益率", "share", low=-0.308, high=0.234, missing=True),
-    Variable("cgdp", "GDP per head of the city 人均GDP", "ln(yuan)", low=8.773, high=15.675, missing=True),
-    Variable("ind", "tertiary share of the city 产业结构", "share", low=0.102, high=0.839, missing=True),
-    Variable("tech", "science spending per head of the city 科技支出", "thousand yuan", low=0.005, high=12.197,
-             missing=True),
+    Variable("age", "firm age 企业年龄", "years", low=0, missing=True),
+    Variable("kn", "capital intensity 资本密集度", "ln(yuan per employee)", missing=True),
+    Variable("wage", "wage level 工资水平", "ln(yuan per employee)", missing=True),
+    Variable("debt", "debt ratio 资产负债率", "share", low=0, missing=True),
+    Variable("roa", "return on assets 资产收益率", "share", missing=True),
+    Variable("cgdp", "GDP per head of the city 人均GDP", "ln(yuan)", missing=True),
+    Variable("ind", "tertiary share of the city 产业结构", "share", low=0, high=1, missing=True),
+    Variable("tech", "science spending per head of the city 科技支出", "thousand yuan", low=0, missing=True),
     Variable("asset", "firm assets 资产规模", "ln(yuan)"),
     Variable("income", "operating revenue 营业收入", "ln(yuan)"),
     Variable("CA", "net operating cash flow 经营现金流", "share of assets"),
@@ -177,15 +176,21 @@ def derive(raw: pd.DataFrame) -> pd.DataFrame:
     panel["iv1_phone84_x_internet"] = panel["phone84"] * penetration
     panel["iv2_postoffice84_x_internet"] = panel["post84"] * penetration
 
-    terciles = panel["income"].quantile([1 / 3, 2 / 3])
-    panel["size_group"] = pd.cut(panel["income"], [-np.inf, *terciles, np.inf], labels=["small", "medium", "large"])
+    third = np.searchsorted(panel["income"].quantile([1 / 3, 2 / 3]), panel["income"])
+    sizes = np.where(panel["income"].notna(), third, -1)
+    panel["size_group"] = pd.Categorical.from_codes(sizes, ["small", "medium", "large"], ordered=True)
     # the paper prints no cut-off: the median of the rows with all controls
     median = panel.loc[panel[CONTROLS].notna().all(axis=1), "patents"].median()
-    panel["innovation_group"] = np.where(panel["patents"] >= median, "high", "low")
+    panel["innovation_group"] = _halves(panel["patents"], median)
     for trait in ("digital", "fiscal"):
-        panel[f"{trait}_group"] = np.where(panel[trait] >= panel[trait].median(), "high", "low")
+        panel[f"{trait}_group"] = _halves(panel[trait], panel[trait].median())
     bands = geography.zones_in_bands(panel, BANDS_KM)
     return pd.concat([panel, bands], axis=1)
+
+
+def _halves(values: pd.Series, cut: float) -> pd.Series:
+    """Return "high" from a cut-off on, else "low"; missing where the value is."""
+    return pd.Series(np.where(values >= cut, "high", "low"), values.index).where(values.notna())
 
 
 def instruments_pass(study: Study, panel: pd.DataFrame) -> tuple[bool, str]:

@@ -150,7 +150,7 @@ def derive(raw: pd.DataFrame) -> pd.DataFrame:
     panel["gdp"] = np.log(panel["gdp_pc"])
     panel["innovate"] = panel["patents"] / panel["residents"] / 100
     high = panel["gdp"] > panel.groupby("year")["gdp"].transform("median")
-    panel["development"] = np.where(high, "high", "low")
+    panel["development"] = pd.Series(np.where(high, "high", "low")).where(panel["gdp"].notna())
     return pd.concat([panel, geography.zones_in_bands(panel, BANDS_KM)], axis=1)
 
 

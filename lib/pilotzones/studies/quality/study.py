@@ -16,6 +16,7 @@ from pilotzones.studies.quality import checks
 
 CONTROLS = ["size", "age", "share", "con", "debt"]
 PROVINCE = ("province", "year")
+TIBET = 540000
 
 _ECOM = {
     "cbec_firms": "number of cross-border e-commerce firms",
@@ -62,7 +63,7 @@ VARIABLES = (
     Variable("SEX", "export quality, records weighted by value 出口产品质量", "0 (worst record) to 1 (best)", low=0,
              high=1),
     Variable("SEX_records", "export quality, every record alike", "0 (worst record) to 1 (best)", low=0, high=1),
-    Variable("SEX_true", "true export quality, records weighted by value (synthetic data)", "as export quality"),
+    Variable("SEX_true", "true export quality, records weighted by value", "as export quality", truth=True),
     Variable("soph", "export sophistication 出口技术复杂度", "ln(yuan of 2011)"),
     # derived
     Variable("ret", "cross-border e-commerce development 跨境电商发展水平", "weighted sum, 0 to 1", low=0, high=1),
@@ -134,7 +135,7 @@ def derive(raw: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    The same rows with the derived variables added.
+    The same rows, without those in Tibet as in the paper, with the derived variables added.
 
     Raises
     ------
@@ -147,7 +148,7 @@ def derive(raw: pd.DataFrame) -> pd.DataFrame:
             f"panel, column 'province': firm {moved.index[0]} is in {' and '.join(map(str, sorted(moved.iloc[0])))}"
             f"{f', as are {len(moved) - 1} other firms in two' if len(moved) > 1 else ''}; expected one for each firm"
         )
-    panel = raw.sort_values(["firm", "year"], ignore_index=True)
+    panel = raw[raw["province"] != TIBET].sort_values(["firm", "year"], ignore_index=True)
     for index in (RET, ECOM, BASIC):
         panel[index.name] = indices.values(index, panel)
     ret = panel.drop_duplicates(PROVINCE).set_index([*PROVINCE])["ret"]
@@ -155,13 +156,19 @@ def derive(raw: pd.DataFrame) -> pd.DataFrame:
     panel["ret_lag"] = ret.reindex(before).to_numpy()
     panel["ret_cubed"] = (panel["ret"] - panel["year"].map(ret.groupby(level="year").mean())) ** 3
     panel["size"] = np.log(panel["employees"])
-    # "the mean" of what is not said: of all rows
-    panel["size_group"] = np.where(panel["employees"] > panel["employees"].mean(), "large", "small and medium")
-    panel["age_group"] = np.where(panel["age"] > panel["age"].mean(), "mature", "growing")
-    panel["owner_group"] = np.where(panel["state"] == 1, "state", "private")
+    # "the mean" of what is not said: of all rows of exporters
+    mean = panel.loc[panel["SEX"].notna(), ["employees", "age"]].mean()
+    panel["size_group"] = _split(panel["employees"], mean["employees"], "large", "small and medium")
+    panel["age_group"] = _split(panel["age"], mean["age"], "mature", "growing")
+    panel["owner_group"] = _split(panel["state"], 0, "state", "private")
     region = panel["province"].map(policy.provinces()["region"])
     panel["region_group"] = np.where(region == "east", "east", "centre and west")
     return panel
+
+
+def _split(values: pd.Series, cut: float, above: str, below: str) -> pd.Series:
+    """Return which side of a cut-off a value is on; missing where the value is."""
+    return pd.Series(np.where(values > cut, above, below), values.index).where(values.notna())
 
 
 STUDY = Study(

@@ -75,7 +75,8 @@ def generate(seed: int, overrides: Mapping[str, Any] | None = None) -> pd.DataFr
     for name, values in measured.items():
         out[name] = values.reindex(keys).to_numpy()
     income = regions.set_index(["province", "year"])["gdp"]
-    out["soph"] = np.log(sophisticated(drawn["customs"], drawn["products"]["sigma"], income).reindex(keys).to_numpy())
+    usable, _ = export_quality.clean(drawn["customs"], drawn["products"]["sigma"])
+    out["soph"] = np.log(sophistication.firm_sophistication(usable, income).reindex(keys).to_numpy())
     out["true_effect"] = records.firm_quality(listed, p, seed)["effect"] / spread
     return out
 
@@ -134,18 +135,3 @@ def measure(customs: pd.DataFrame, sigma: pd.Series) -> tuple[dict[str, pd.Serie
         "SEX_true": export_quality.firm_quality(true, usable, "value"),
     }
     return measured, float(high - low)
-
-
-def sophisticated(customs: pd.DataFrame, sigma: pd.Series, income: pd.Series) -> pd.Series:
-    """Return the sophistication of every exporter's goods, in yuan, by firm and year.
-
-    Parameters
-    ----------
-    customs, sigma : as :func:`measure`; the trade of a province is that of its exporters.
-    income : real GDP per head in yuan by province and year.
-    """
-    usable, _ = export_quality.clean(customs, sigma)
-    usable = usable.assign(value=usable["quantity"] * usable["price"])
-    trade = usable.groupby(["province", "product", "year"], as_index=False)["value"].sum()
-    sold = usable.groupby(["firm", "product", "year"], as_index=False)["value"].sum()
-    return sophistication.export_sophistication(sold, sophistication.product_sophistication(trade, income))
