@@ -30,6 +30,7 @@ from pilotzones import describe, ledger, pairs, panel, parameters, replicate, re
 p = parameters.check("01_data", globals())
 declared = studies.load(p.study)
 data = panel.load(declared, p.source, p.seed)
+declared = replicate.estimable(declared, data)  # exports may be incomplete
 sample = replicate.benchmark_sample(declared, data)
 report.banner(declared, p.source, p.seed, p.vcov)
 
@@ -64,7 +65,7 @@ report.banner(declared, p.source, p.seed, p.vcov)
 # ## What the paper did
 
 # %% tags=["remove-input"]
-report.note(declared, "01_data", "sample")
+report.note(declared, "01_data", "sample", p.source)
 
 # %% [markdown]
 # The panel, step by step:
@@ -83,7 +84,7 @@ if "pairs" in declared.features:
                         "second row's pairs."))
 
 # %% tags=["remove-input", "needs-pairs"]
-report.note(declared, "01_data", "pairs")
+report.note(declared, "01_data", "pairs", p.source)
 
 # %% [markdown] tags=["needs-rollout"]
 # ## The roll-out
@@ -92,7 +93,7 @@ report.note(declared, "01_data", "pairs")
 # ## The treatment, by province and year
 
 # %% tags=["remove-input"]
-report.note(declared, "01_data", "treatment")
+report.note(declared, "01_data", "treatment", p.source)
 
 # %% tags=["needs-rollout"]
 if "rollout" in declared.features:
@@ -116,7 +117,7 @@ if "rollout" in declared.features:
         "treated units (right). Approval years count in full.",
     )
 
-# %% tags=["needs-intensity"]
+# %% tags=["needs-intensity", "shows-units"]
 if "intensity" in declared.features:
     report.show(
         report.figures.intensity_map(declared, data),
@@ -131,7 +132,7 @@ if "intensity" in declared.features:
 # ## Variables and descriptive statistics
 
 # %% tags=["remove-input"]
-report.note(declared, "01_data", "variables")
+report.note(declared, "01_data", "variables", p.source)
 
 # %%
 rows = ledger.build(declared, data, p.source, p.seed, p.vcov, section="01_data")
@@ -143,7 +144,7 @@ else:
 table
 
 # %% tags=["remove-input"]
-report.note(declared, "01_data", "descriptives")
+report.note(declared, "01_data", "descriptives", p.source)
 
 # %% [markdown]
 # ## Missing values
@@ -163,7 +164,7 @@ else:
     )
 
 # %% tags=["remove-input"]
-report.note(declared, "01_data", "missing")
+report.note(declared, "01_data", "missing", p.source)
 
 # %% [markdown] tags=["needs-intensity"]
 # ## How to read it: which variation is there to compare?
@@ -177,7 +178,7 @@ if "intensity" in declared.features:
     display(report.view(parts, f"Standard deviations of what effects leave ({p.source} data)", digits=4))
 
 # %% tags=["remove-input", "needs-intensity"]
-report.note(declared, "01_data", "variation")
+report.note(declared, "01_data", "variation", p.source)
 
 # %% [markdown] tags=["needs-rollout"]
 # ## How to read it: are treated and control units comparable?
@@ -209,7 +210,7 @@ if "rollout" in declared.features:
 # ## What can go wrong
 
 # %% tags=["remove-input"]
-report.note(declared, "01_data", "threats")
+report.note(declared, "01_data", "threats", p.source)
 
 # %% [markdown] tags=["needs-rollout"]
 # - **Selection.** Zones went first to cities that already traded. Unit fixed effects remove level differences, not
@@ -226,7 +227,7 @@ report.note(declared, "01_data", "threats")
 apart = rows[rows["verdict"].isin(["near", "differs", "not_replicated"])]
 report.ledger_table(apart, f"Descriptive statistics that do not round to the printed value ({p.source} data)")
 
-# %% [markdown]
+# %% [markdown] tags=["needs-truth"]
 # ## Try it
 #
 # - `-p seed 7`: another synthetic sample. Which of the descriptive statistics move, and which are fixed by the frame?

@@ -30,16 +30,30 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from pilotzones import describe, indices, ledger, measured, pairs, panel, parameters, paths, policy, report, studies
+from pilotzones import (
+    describe,
+    indices,
+    ledger,
+    measured,
+    pairs,
+    panel,
+    parameters,
+    paths,
+    policy,
+    replicate,
+    report,
+    studies,
+)
 from pilotzones.measures import composite
 from pilotzones.report import figures_measurement, figures_pairs
 
 p = parameters.check("02_index_measurement", globals())
 declared = studies.load(p.study)
 data = panel.load(declared, p.source, p.seed)
+declared = replicate.estimable(declared, data)  # exports may be incomplete
 records = measured.module(declared)
 raw = measured.draw(declared, data, p.source, p.seed, p.firms)
-behind = f"{p.source} records, seed {p.seed}"
+behind = f"{p.source} records" + (f", seed {p.seed}" if p.source == "synthetic" else "")
 digits = report.digits(declared)
 report.banner(declared, p.source, p.seed, p.vcov)
 
@@ -58,13 +72,13 @@ report.banner(declared, p.source, p.seed, p.vcov)
 # ## What the paper did
 
 # %% tags=["remove-input"]
-report.note(declared, "02_index_measurement", "specification")
+report.note(declared, "02_index_measurement", "specification", p.source)
 
 # %% [markdown] tags=["needs-patents"]
 # ### The records
 
 # %% tags=["remove-input", "needs-patents"]
-report.note(declared, "02_index_measurement", "records")
+report.note(declared, "02_index_measurement", "records", p.source)
 
 # %% [markdown] tags=["needs-patents"]
 # ## Patents: count, breadth, width
@@ -79,9 +93,11 @@ report.note(declared, "02_index_measurement", "records")
 if "patents" in raw:
     from pilotzones.measures import patents
 
+# %% tags=["needs-patents", "shows-units"]
+if "patents" in raw:
     display(report.view(raw["patents"].head(5).astype(str).set_index("firm"), f"1. Patents as recorded ({behind})"))
 
-# %% tags=["needs-patents"]
+# %% tags=["needs-patents", "shows-units"]
 if "patents" in raw:
     symbols = patents.symbols(raw["patents"])
     display(report.view(symbols.head(7).astype(str).set_index("firm"),
@@ -121,11 +137,11 @@ if "patents" in raw:
         alt="Two density plots of firm-years against the log number of patents: breadth rises with it almost one to "
         "one, mean width does not.",
         caption=f"Breadth (left) and mean width (right) of a firm's patents in a year against their number "
-        f"({behind}, {p.firms} firms; firm-years with patents; darker: more of them).",
+        f"({behind}, {drawn['firm'].nunique()} firms; firm-years with patents; darker: more of them).",
     )
 
 # %% tags=["remove-input", "needs-patents"]
-report.note(declared, "02_index_measurement", "breadth")
+report.note(declared, "02_index_measurement", "breadth", p.source)
 
 # %% [markdown] tags=["needs-partners"]
 # ## Technology spillover through trade
@@ -162,19 +178,22 @@ if "partners" in raw:
 # %% tags=["needs-partners"]
 if "partners" in raw:
     national = spillovers.national(by_partner)
+    made_up = "; countries are real, amounts made up" if p.source == "synthetic" else ""
     report.show(
         figures_measurement.pools(national, by_partner),
         name="fig-pools",
         alt="Left, lines of the national spillover pools through imports and exports by year; right, bars of the "
         "largest partners behind them in the last year.",
-        caption=f"Step 3: national pools of foreign R&D by year, and the partners behind them ({behind}; countries are "
-        "real, amounts made up).",
+        caption=f"Step 3: national pools of foreign R&D by year, and the partners behind them ({behind}{made_up}).",
     )
 
 # %% tags=["needs-partners"]
 if "partners" in raw:
     shares = spillovers.shares(raw["city_trade"])
     spill = spillovers.spillover(shares, national)
+
+# %% tags=["needs-partners", "shows-units"]
+if "partners" in raw:
     names = {**policy.cities().set_index("adcode")["city_en"], records.ELSEWHERE: "cities without listed firms"}
     steps = shares.join(spill).xs(year, level="year").nlargest(6, "import_share").rename(index=names)
     display(report.view(steps, f"4. City shares, and what each city gains in {year} ({behind})",
@@ -186,7 +205,7 @@ if "partners" in raw:
     display(report.view(measured.against_panel(data, found), f"5. Measured against the panel's column ({behind})"))
 
 # %% tags=["remove-input", "needs-partners"]
-report.note(declared, "02_index_measurement", "spillover")
+report.note(declared, "02_index_measurement", "spillover", p.source)
 
 # %% [markdown] tags=["needs-employment"]
 # ## Integration of manufacturing and services
@@ -195,7 +214,7 @@ report.note(declared, "02_index_measurement", "spillover")
 #
 # $$ \text{conv}_{ct} = \frac{\sum_{s \in \text{producer services}} L_{sct}}{\sum_{s} L_{sct}}. $$
 
-# %% tags=["needs-employment"]
+# %% tags=["needs-employment", "shows-units"]
 if "employment" in raw:
     code, year = raw["employment"][["city", "year"]].min()
     name = policy.cities().set_index("adcode")["city_en"].get(code, code)
@@ -209,6 +228,9 @@ if "employment" in raw:
     from pilotzones.measures.integration import integration
 
     conv = integration(raw["employment"], records.SERVICES, carry=records.CARRY)
+
+# %% tags=["needs-employment", "shows-units"]
+if "employment" in raw:
     display(report.view(conv.loc[code], f"2. {name} by year, persons and share ({behind})",
                         "carried: the value of another year is taken over."))
 
@@ -229,7 +251,7 @@ if "employment" in raw:
                         "Persons are whole numbers, hence the small difference."))
 
 # %% tags=["remove-input", "needs-employment"]
-report.note(declared, "02_index_measurement", "integration")
+report.note(declared, "02_index_measurement", "integration", p.source)
 
 # %% [markdown] tags=["needs-patents"]
 # ## Count, logarithm, and zeros
@@ -273,7 +295,7 @@ if "patents" in raw:
                         f"The two margins behind ln(1 + patents) ({p.source} data, errors: {p.vcov})"))
 
 # %% tags=["remove-input", "needs-patents"]
-report.note(declared, "02_index_measurement", "transformation")
+report.note(declared, "02_index_measurement", "transformation", p.source)
 
 # %% [markdown] tags=["needs-customs"]
 # ## The quality of exports
@@ -288,7 +310,7 @@ report.note(declared, "02_index_measurement", "transformation")
 #    SEX_{fkjt} = \frac{\hat\lambda_{fkjt} - \min \hat\lambda}{\max \hat\lambda - \min \hat\lambda}. $$
 
 # %% tags=["remove-input", "needs-customs"]
-report.note(declared, "02_index_measurement", "customs")
+report.note(declared, "02_index_measurement", "customs", p.source)
 
 # %% tags=["needs-customs"]
 if "customs" in raw:
@@ -297,6 +319,9 @@ if "customs" in raw:
 
     customs, sigma = raw["customs"], raw["products"]["sigma"]
     shown = ["firm", "product", "destination", "year", "quantity", "price"]
+
+# %% tags=["needs-customs", "shows-units"]
+if "customs" in raw:
     some = customs[shown].head(5).round({"quantity": 0, "price": 2}).astype(str).set_index("firm")
     display(report.view(some, f"1. Customs records ({behind})",
                         f"{len(customs):,} records, {customs['firm'].isin(data['firm']).mean():.0%} of them of listed "
@@ -310,7 +335,7 @@ if "customs" in raw:
     display(report.view(pd.concat([dropped, alone]).to_frame("records"),
                         f"2. Records that cannot be used, by the first reason ({behind})", f"Of {len(customs):,}."))
 
-# %% tags=["needs-customs"]
+# %% tags=["needs-customs", "shows-units"]
 if "customs" in raw:
     steps = usable[shown].join(demand).head(5)
     steps["sigma"] = steps["product"].map(sigma)
@@ -329,21 +354,21 @@ if "customs" in raw:
                         "by value: records weighted by their value; by records: all alike."))
 
 # %% tags=["remove-input", "needs-customs"]
-report.note(declared, "02_index_measurement", "quality")
+report.note(declared, "02_index_measurement", "quality", p.source)
 
-# %% [markdown] tags=["needs-customs"]
+# %% [markdown] tags=["needs-customs", "needs-truth"]
 # ### Is the truth recovered?
 #
 # In synthetic records the quality of every record is known. What the effects of products and of destinations and years
 # take away cannot come back: the mean quality of a product, and what all exporters to a market have in common.
 
-# %% tags=["needs-customs"]
-if "customs" in raw:
+# %% tags=["needs-customs", "needs-truth"]
+if "customs" in raw and p.source == "synthetic":
     display(report.view(export_quality.recovery(demand["quality"], usable["quality_true"], usable),
                         f"Recovered against true log quality ({behind})"))
 
-# %% tags=["needs-customs"]
-if "customs" in raw:
+# %% tags=["needs-customs", "needs-truth"]
+if "customs" in raw and p.source == "synthetic":
     report.show(
         figures_measurement.recovered(data["SEX"], data["SEX_true"]),
         name="fig-recovered",
@@ -359,13 +384,13 @@ if "customs" in raw:
 # %% tags=["needs-customs"]
 if "customs" in raw:
     variants = exports.readings(customs, sigma, data)
-    display(report.view(exports.compare(declared, data, variants, data["SEX_true"], p.vcov),
+    display(report.view(exports.compare(declared, data, variants, data.get("SEX_true"), p.vcov),
                         f"Firm quality and the benchmark under other readings ({behind}, errors: {p.vcov})",
-                        "truth: correlation with it; rise: of the mean from the first year to the last, in sd; (1): "
-                        "firm effects; (2): firm and year effects."))
+                        "truth, where it is known: correlation with it; rise: of the mean from the first year to the "
+                        "last, in sd; (1): firm effects; (2): firm and year effects."))
 
 # %% tags=["remove-input", "needs-customs"]
-report.note(declared, "02_index_measurement", "recovery")
+report.note(declared, "02_index_measurement", "recovery", p.source)
 
 # %% [markdown] tags=["needs-customs"]
 # ## Sophistication
@@ -394,7 +419,7 @@ if "customs" in raw:
                         f"2. Means over a firm's exports against the panel ({behind})"))
 
 # %% tags=["remove-input", "needs-customs"]
-report.note(declared, "02_index_measurement", "sophistication")
+report.note(declared, "02_index_measurement", "sophistication", p.source)
 
 # %% [markdown] tags=["needs-indices"]
 # ## A composite index, step by step
@@ -407,7 +432,7 @@ report.note(declared, "02_index_measurement", "sophistication")
 # $$
 
 # %% tags=["remove-input", "needs-indices"]
-report.note(declared, "02_index_measurement", "indices")
+report.note(declared, "02_index_measurement", "indices", p.source)
 
 # %% tags=["needs-indices"]
 if "indices" in declared.features:
@@ -418,17 +443,20 @@ if "indices" in declared.features:
     year = int(cities["cohort"].min()) - 1 if "rollout" in declared.features else int(cities["year"].max())
     some = indices.examples(index, cities, year)
     names = measured.place_names(cities.loc[some])
-    raw_values = cities.loc[some, [*index.indicators]].T.set_axis(names, axis=1)
     units = {v.name: v.unit for v in declared.variables}
+    scaled = indices.standardised(index, cities)
+
+# %% tags=["needs-indices", "shows-units"]
+if "indices" in declared.features:
+    raw_values = cities.loc[some, [*index.indicators]].T.set_axis(names, axis=1)
     labels = {v.name: f"{v.label} ({v.unit})" for v in declared.variables}
     raw_values.index = [labels.get(v, index.indicators[v]) for v in raw_values.index]
     display(report.view(raw_values,
                         f"1. Raw indicators of five {places}, from the highest {index.name} to the lowest, {year} "
                         f"({p.source} data)", digits=0))
 
-# %% tags=["needs-indices"]
+# %% tags=["needs-indices", "shows-units"]
 if "indices" in declared.features:
-    scaled = indices.standardised(index, cities)
     display(report.view(scaled.loc[some].T.set_axis(names, axis=1),
                         f"2. The same from 0, the worst of all {places} and years, to 1, the best ({p.source} data)",
                         f"Less is better for: {', '.join(index.negative) or 'none'}."))
@@ -444,7 +472,7 @@ if "indices" in declared.features:
 # If all rows have the same, $e_j = 1$ and the weight is 0; if one row has everything, $e_j = 0$. An entropy weight says
 # how *unequally* an indicator is spread (it is Theil's inequality index divided by $\ln n$), not how important it is.
 
-# %% tags=["needs-indices"]
+# %% tags=["needs-indices", "shows-units"]
 if "indices" in declared.features:
     proportions = scaled / scaled.sum() * 10_000
     display(report.view(proportions.loc[some].T.set_axis(names, axis=1),
@@ -452,12 +480,14 @@ if "indices" in declared.features:
 
 # %% tags=["needs-indices"]
 if "indices" in declared.features:
-    weights = measured.weight_table(declared, index, cities)
+    weights = measured.weight_table(declared, index, cities, p.source)
     beside, words = "; the paper prints no weights", ""
     if "printed" in weights:
         apart = weights["difference"].abs()
         beside = ", beside the printed weights"
-        words = f"Greatest difference {apart.max():.4f} ({apart.idxmax()}). MC: 95% of fresh samples."
+        words = f"Greatest difference {apart.max():.4f} ({apart.idxmax()})."
+    if "MC low" in weights:
+        words += " MC: 95% of fresh samples."
     display(report.view(weights, f"4. Entropy, divergence and weight{beside} ({p.source} data)", words, digits=4))
 
 # %% tags=["needs-indices"]
@@ -466,12 +496,12 @@ if "indices" in declared.features:
         figures_measurement.weights_plot(weights),
         name="fig-weights",
         alt="Dot plot of the weights by indicator, largest on top, computed and where there are any as printed.",
-        caption=f"Entropy weights of {index.name}, computed on {p.source} data{beside}; bars, where the panel "
+        caption=f"Entropy weights of {index.name}, computed on {p.source} data{beside}; bars, where a synthetic panel "
         "is calibrated to them: 95% of the weights in fresh samples. Sign: whether more is better.",
     )
 
 # %% tags=["remove-input", "needs-indices"]
-report.note(declared, "02_index_measurement", "weights")
+report.note(declared, "02_index_measurement", "weights", p.source)
 
 # %% [markdown] tags=["needs-indices"]
 # The weighted indicators $w_j x'_{ij}$ are then brought together: summed up, or by their distance to the best and the
@@ -484,15 +514,18 @@ report.note(declared, "02_index_measurement", "weights")
 # %% tags=["needs-indices"]
 if "indices" in declared.features:
     weighted = scaled * weights["weight"]
+    built = indices.aggregate(index, scaled, weights["weight"])
+
+# %% tags=["needs-indices", "shows-units"]
+if "indices" in declared.features:
     table = weighted.loc[some].T.set_axis(names, axis=1)
     ideal = {"best (z+)": weighted.max(), "worst (z-)": weighted.min()} if index.closeness else {}
     display(report.view(table.assign(**ideal),
                         f"5. Weighted indicators{' and the two ideal points' if ideal else ''} ({p.source} data)",
                         digits=4))
 
-# %% tags=["needs-indices"]
+# %% tags=["needs-indices", "shows-units"]
 if "indices" in declared.features:
-    built = indices.aggregate(index, scaled, weights["weight"])
     steps, how = built.loc[some].to_frame("sum"), "The sum of the weighted indicators"
     if index.closeness:
         steps = composite.topsis(scaled, weights["weight"]).loc[some]
@@ -502,7 +535,7 @@ if "indices" in declared.features:
     display(report.view(steps.rename(columns={"to_best": "D+", "to_worst": "D-"}), f"6. {how} ({p.source} data)",
                         f"Greatest difference from the panel's {index.name}, all rows: {worst:.1e}.", digits=4))
 
-# %% tags=["needs-indices"]
+# %% tags=["needs-indices", "shows-units"]
 if "indices" in declared.features:
     place = describe.place(cities)
     some_cities = dict(zip(cities.loc[some, place], [name.rpartition(" ")[0] for name in names], strict=True))
@@ -510,7 +543,7 @@ if "indices" in declared.features:
     display(report.view(by_year.loc[[*some_cities]].rename(some_cities).rename_axis(None),
                         f"7. {index.name} of the five {places} by year ({p.source} data)"))
 
-# %% tags=["needs-indices"]
+# %% tags=["needs-indices", "shows-units"]
 if "indices" in declared.features:
     report.show(
         figures_measurement.paths(cities[index.name], cities, some_cities,
@@ -537,7 +570,7 @@ if "intensity" in declared.features:
                         "(1): firm effects; (2): firm and year effects. The first row is the panel's index."))
 
 # %% tags=["remove-input", "needs-intensity"]
-report.note(declared, "02_index_measurement", "layers")
+report.note(declared, "02_index_measurement", "layers", p.source)
 
 # %% [markdown] tags=["needs-outcome_index"]
 # ## Which weights?
@@ -593,7 +626,7 @@ if "outcome_index" in declared.features:
     )
 
 # %% tags=["remove-input", "needs-outcome_index"]
-report.note(declared, "02_index_measurement", "weighting")
+report.note(declared, "02_index_measurement", "weighting", p.source)
 
 # %% [markdown] tags=["needs-exchanged_weights"]
 # ### The printed weights, as they stand and with two of them exchanged
@@ -619,18 +652,24 @@ if "exchanged_weights" in declared.features:
 # %% [markdown] tags=["needs-pairs"]
 # ## From two cities to one number
 #
-# From here on it no longer matters how high the index of a city is, only *when* it is high. One pair, step by step: the
-# index of both cities, each standardised by its own mean and standard deviation over all years, their synchronisation
-# $\rho$, and the transform $\rho'$ that is the outcome.
+# From here on it no longer matters how high the index of a city is, only *when* it is high: the index of both cities,
+# each standardised by its own mean and standard deviation over all years, gives their synchronisation $\rho$, and the
+# transform $\rho'$ is the outcome.
 
 # %% tags=["needs-pairs"]
 if "pairs" in declared.features:
     by_city = pairs.series(cities, cities[index.name])
+
+# %% [markdown] tags=["needs-pairs", "shows-units"]
+# One pair, step by step:
+
+# %% tags=["needs-pairs", "shows-units"]
+if "pairs" in declared.features:
     chosen = pairs.examples(data)
     display(report.view(pairs.example(data, by_city, chosen[0]),
                         f"The pair with the strongest tie of all without a zone ({p.source} data)"))
 
-# %% tags=["needs-pairs"]
+# %% tags=["needs-pairs", "shows-units"]
 if "pairs" in declared.features:
     report.show(
         figures_pairs.by_year(data, by_city, chosen),
@@ -654,7 +693,7 @@ if "pairs" in declared.features:
     )
 
 # %% tags=["remove-input", "needs-pairs"]
-report.note(declared, "02_index_measurement", "synchronisation")
+report.note(declared, "02_index_measurement", "synchronisation", p.source)
 
 # %% [markdown] tags=["needs-pairs"]
 # ## Trend or cycle?
@@ -680,7 +719,7 @@ if "pairs" in declared.features:
     )
 
 # %% tags=["remove-input", "needs-pairs"]
-report.note(declared, "02_index_measurement", "cycle")
+report.note(declared, "02_index_measurement", "cycle", p.source)
 
 # %% [markdown] tags=["needs-pairs"]
 # ## Which weights?
@@ -707,19 +746,19 @@ if "pairs" in declared.features:
         f"left ({p.source} data, errors: {p.vcov}).",
     )
 
-# %% [markdown] tags=["needs-indices"]
+# %% [markdown] tags=["needs-indices", "shows-units"]
 # ### How much hangs on one extreme row?
 #
 # A single outlier stretches the scale, all other rows look alike on it, and the weight of the indicator rises.
 
-# %% tags=["needs-indices"]
+# %% tags=["needs-indices", "shows-units"]
 if "indices" in declared.features:
     display(report.view(measured.extremes(index, cities), f"The most extreme row of each indicator ({p.source} data)",
                         "beyond: distance from the 99.9% (or 0.1%) quantile, share of the range; share of divergence: "
                         "of the indicator's, that goes with the row.", digits=4))
 
-# %% tags=["remove-input", "needs-indices"]
-report.note(declared, "02_index_measurement", "outliers")
+# %% tags=["remove-input", "needs-indices", "shows-units"]
+report.note(declared, "02_index_measurement", "outliers", p.source)
 
 # %% [markdown] tags=["needs-tools"]
 # ## From policy texts to indices of tools
@@ -769,19 +808,19 @@ if "tools" in declared.features and (folder / "coding_sheet.csv").exists():
     display(report.view(agreed, "Agreement of the dictionary with a second coding, sentence by sentence"))
 
 # %% tags=["remove-input", "needs-tools"]
-report.note(declared, "02_index_measurement", "policy_text")
+report.note(declared, "02_index_measurement", "policy_text", p.source)
 
 # %% [markdown]
 # ## How to read it
 
 # %% tags=["remove-input"]
-report.note(declared, "02_index_measurement", "reading")
+report.note(declared, "02_index_measurement", "reading", p.source)
 
 # %% [markdown]
 # ## What can go wrong
 
 # %% tags=["remove-input"]
-report.note(declared, "02_index_measurement", "threats")
+report.note(declared, "02_index_measurement", "threats", p.source)
 
 # %% [markdown] tags=["needs-outcome_index"]
 # **Does the reform move the controls?** Minimum, maximum, weights and ideal points are taken from all rows. When the
@@ -806,7 +845,7 @@ if "patents" in raw:
         "ln(1 + main groups), the paper's": patents.transform(groups, "log1p"),
         "ln(1 + patents)": patents.transform(counts, "log1p"),
         "main groups per patent, firms with patents": groups / counts.where(counts > 0),
-        f"mean width, {p.firms} drawn firms": width.reindex(per_year).set_axis(data.index),
+        f"mean width, {drawn['firm'].nunique()} firms with records": width.reindex(per_year).set_axis(data.index),
     }
     display(report.view(measured.effects(declared, data, parts, p.vcov),
                         f"Effect on breadth and on its parts ({p.source} data, errors: {p.vcov})"))
@@ -854,16 +893,20 @@ if "indices" in declared.features:
     display(report.ledger_table(rows, f"Ledger rows of this page ({p.source} data)"))
 
 # %% tags=["remove-input"]
-report.note(declared, "02_index_measurement", "differences")
+report.note(declared, "02_index_measurement", "differences", p.source)
 
 # %% [markdown]
 # ## Try it
 #
-# - `-p seed 7`: another panel, and other numbers below it. Does measuring still give the panel back?
 # - `-p vcov iid` and `-p vcov cluster_unit`: which of the conclusions about indices depend on the errors?
 
-# %% [markdown] tags=["needs-patents"]
+# %% [markdown] tags=["needs-truth"]
+# - `-p seed 7`: another panel, and other numbers below it. Does measuring still give the panel back?
+
+# %% [markdown] tags=["needs-patents", "needs-truth"]
 # - `-p firms 50`: fewer firms with records. Which numbers of this page change, and which cannot?
+
+# %% [markdown] tags=["needs-patents"]
 # - `-p vcov cluster_city`: an index of a city is the same for all its firms. What happens to its standard error?
 
 # %% [markdown] tags=["needs-tools"]

@@ -9,13 +9,15 @@
 # %% [markdown]
 # # Baseline: two-way fixed effects
 #
-# This page re-estimates the paper's main table and, where it has one, its event-study figure, shows what each kind of
-# standard error would say, and, because the data are synthetic, sets the estimate against the truth. Run it with other
-# parameters from the project folder:
+# This page re-estimates the paper's main table and, where it has one, its event-study figure, and shows what each kind
+# of standard error would say. Run it with other parameters from the project folder:
 #
 # ```bash
 # papermill notebooks/03_baseline.ipynb out.ipynb -p study innovation -p vcov cluster_city
 # ```
+
+# %% [markdown] tags=["needs-truth"]
+# Because the data are synthetic, the page also sets the estimate against the truth.
 
 # %% tags=["parameters"]
 study: str = "innovation"  # paper to replicate, e.g. innovation
@@ -36,6 +38,7 @@ from pilotzones import discrepancy, ledger, panel, parameters, replicate, report
 p = parameters.check("03_baseline", globals())
 declared = studies.load(p.study)
 data = panel.load(declared, p.source, p.seed)
+declared = replicate.estimable(declared, data)  # exports may be incomplete
 digits = report.digits(declared)
 report.banner(declared, p.source, p.seed, p.vcov)
 
@@ -70,7 +73,7 @@ tables = declared.section_tables("03_baseline")
 report.specification(declared, tables[0])
 
 # %% tags=["remove-input"]
-report.note(declared, "03_baseline", "specification")
+report.note(declared, "03_baseline", "specification", p.source)
 
 # %% [markdown]
 # ## Result
@@ -84,7 +87,7 @@ report.regression_table(declared, table, fits, p.vcov, p.source)
 # ## How to read it
 
 # %% tags=["remove-input"]
-report.note(declared, "03_baseline", "reading")
+report.note(declared, "03_baseline", "reading", p.source)
 
 # %% [markdown]
 # ### What each standard error would say
@@ -107,42 +110,45 @@ report.show(
 )
 
 # %% tags=["remove-input"]
-report.note(declared, "03_baseline", "standard_errors")
+report.note(declared, "03_baseline", "standard_errors", p.source)
 
 # %% tags=["remove-input", "needs-pairs"]
-report.note(declared, "03_baseline", "dyadic")
+report.note(declared, "03_baseline", "dyadic", p.source)
 
-# %% tags=["needs-pairs"]
-if "pairs" in declared.features:
+# %% tags=["needs-pairs", "needs-truth"]
+if "pairs" in declared.features and p.source == "synthetic":
     display(report.view(truth.inference(declared), "The benchmark in many fresh synthetic samples, under each error",
                         "no reform: nothing to find, so that 5% should have p < 0.05. undefined: share of samples in "
                         "which the variance was negative.",
                         empty="No table of how often each error rejects is committed for this study."))
 
-# %% [markdown]
+# %% [markdown] tags=["needs-truth"]
 # A 95% interval is honest if it covers what the regression estimates in 95 of 100 samples. Over many fresh synthetic
 # samples it did so this often:
 
-# %%
-report.view(truth.coverage(declared, table.id), "Share of 95% intervals that cover, in fresh synthetic samples",
-            empty="No Monte-Carlo summary of this study is committed.")
+# %% tags=["needs-truth"]
+if p.source == "synthetic":
+    display(report.view(truth.coverage(declared, table.id),
+                        "Share of 95% intervals that cover, in fresh synthetic samples",
+                        empty="No Monte-Carlo summary of this study is committed."))
 
-# %% [markdown]
+# %% [markdown] tags=["needs-truth"]
 # ### Truth against estimate
 #
 # In a synthetic panel the effect $\tau_{it}$ of every treated row is known.
 
-# %% [markdown] tags=["needs-rollout"]
+# %% [markdown] tags=["needs-rollout", "needs-truth"]
 # Three numbers deserve to be called "the"
 # effect, and they differ when effects are heterogeneous: the plain mean over treated rows (ATT), the mean over the
 # treated rows that the fixed effects leave any comparison for, and the weighted mean that the regression targets.
 
-# %%
-report.view(truth.against_estimates(declared, table, fits, data),
-            f"Estimates and what they target ({p.source} data)", digits=digits)
+# %% tags=["needs-truth"]
+if p.source == "synthetic":
+    display(report.view(truth.against_estimates(declared, table, fits, data),
+                        f"Estimates and what they target ({p.source} data)", digits=digits))
 
-# %% tags=["remove-input", "needs-intensity"]
-report.note(declared, "03_baseline", "truth")
+# %% tags=["remove-input", "needs-intensity", "needs-truth"]
+report.note(declared, "03_baseline", "truth", p.source)
 
 # %% [markdown] tags=["needs-intensity"]
 # ### Are the unit effects fixed or random?
@@ -157,7 +163,7 @@ if "intensity" in declared.features:
     display(report.view(replicate.fixed_or_random(declared, data), f"Fixed against random effects ({p.source} data)"))
 
 # %% tags=["remove-input", "needs-intensity"]
-report.note(declared, "03_baseline", "hausman")
+report.note(declared, "03_baseline", "hausman", p.source)
 
 # %% [markdown] tags=["needs-rollout"]
 # ### Event study
@@ -197,13 +203,13 @@ if "rollout" in declared.features:
                         digits=digits))
 
 # %% tags=["remove-input", "needs-rollout"]
-report.note(declared, "03_baseline", "event_study")
+report.note(declared, "03_baseline", "event_study", p.source)
 
 # %% [markdown]
 # ## What can go wrong
 
 # %% tags=["remove-input"]
-report.note(declared, "03_baseline", "threats")
+report.note(declared, "03_baseline", "threats", p.source)
 
 # %% [markdown] tags=["needs-rollout"]
 # One threat can be computed: with staggered adoption the regression weighs the treated rows unequally, and rows whose
@@ -222,12 +228,14 @@ rows = ledger.build(declared, data, p.source, p.seed, p.vcov, section="03_baseli
 report.ledger_table(rows, f"Ledger rows of this page ({p.source} data)")
 
 # %% tags=["remove-input"]
-report.note(declared, "03_baseline", "differences")
+report.note(declared, "03_baseline", "differences", p.source)
 
 # %% [markdown]
 # ## Try it
 #
 # - `-p vcov iid` and `-p vcov cluster_unit`: which stars depend on whether errors of a unit may be correlated?
+
+# %% [markdown] tags=["needs-truth"]
 # - `-p seed 7`: another sample from the same truth. How far does the estimate move, and is that in line with its
 #   standard error?
 

@@ -32,6 +32,7 @@ from pilotzones import ledger, panel, parameters, replicate, report, robustness,
 p = parameters.check("04_robustness", globals())
 declared = studies.load(p.study)
 data = panel.load(declared, p.source, p.seed)
+declared = replicate.estimable(declared, data)  # exports may be incomplete
 digits = report.digits(declared)
 report.banner(declared, p.source, p.seed, p.vcov)
 
@@ -46,7 +47,7 @@ report.banner(declared, p.source, p.seed, p.vcov)
 # ## What the paper did
 
 # %% tags=["remove-input"]
-report.note(declared, "04_robustness", "specification")
+report.note(declared, "04_robustness", "specification", p.source)
 
 # %%
 tables = declared.section_tables("04_robustness")
@@ -62,10 +63,10 @@ for table in tables:
     display(report.regression_table(declared, table, fits, p.vcov, p.source))
 
 # %% tags=["remove-input"]
-report.note(declared, "04_robustness", "reading")
+report.note(declared, "04_robustness", "reading", p.source)
 
 # %% tags=["remove-input"]
-report.note(declared, "04_robustness", "words")
+report.note(declared, "04_robustness", "words", p.source)
 
 # %% [markdown] tags=["needs-placebo"]
 # ### Placebo: zones in cities that have none
@@ -96,7 +97,7 @@ if "placebo" in declared.features:
     )
 
 # %% tags=["remove-input", "needs-placebo"]
-report.note(declared, "04_robustness", "placebo")
+report.note(declared, "04_robustness", "placebo", p.source)
 
 # %% [markdown] tags=["needs-policies"]
 # ### Other policies at the same time
@@ -119,7 +120,7 @@ if "policies" in declared.features:
                         f"The benchmark beside other policies ({p.source} data, errors: {p.vcov})", digits=digits))
 
 # %% tags=["remove-input", "needs-policies"]
-report.note(declared, "04_robustness", "policies")
+report.note(declared, "04_robustness", "policies", p.source)
 
 # %% [markdown] tags=["needs-outcome_index"]
 # ### Winsorising: which numbers?
@@ -139,7 +140,7 @@ if "outcome_index" in declared.features:
                         digits=digits))
 
 # %% tags=["remove-input", "needs-outcome_index"]
-report.note(declared, "04_robustness", "winsorising")
+report.note(declared, "04_robustness", "winsorising", p.source)
 
 # %% [markdown] tags=["needs-instruments"]
 # ### Instruments
@@ -196,7 +197,7 @@ if "factors" in declared.features:
     )
 
 # %% tags=["remove-input", "needs-instruments"]
-report.note(declared, "04_robustness", "instruments")
+report.note(declared, "04_robustness", "instruments", p.source)
 
 # %% [markdown] tags=["needs-dynamics"]
 # ### A lagged outcome: system GMM
@@ -227,7 +228,7 @@ if "dynamics" in declared.features:
                         "Least squares overstates the lag, fixed effects understate it; GMM should lie between."))
 
 # %% tags=["remove-input", "needs-dynamics"]
-report.note(declared, "04_robustness", "dynamics")
+report.note(declared, "04_robustness", "dynamics", p.source)
 
 # %% [markdown] tags=["needs-matching"]
 # ### Matching
@@ -265,13 +266,13 @@ if "matching" in declared.features:
                         f"The same column under choices the paper leaves open, iid errors ({p.source} data)"))
 
 # %% tags=["remove-input", "needs-matching"]
-report.note(declared, "04_robustness", "matching")
+report.note(declared, "04_robustness", "matching", p.source)
 
 # %% [markdown]
 # ## What can go wrong
 
 # %% tags=["remove-input"]
-report.note(declared, "04_robustness", "threats")
+report.note(declared, "04_robustness", "threats", p.source)
 
 # %% [markdown]
 # ### Which reading fits a number that contradicts the paper?
@@ -292,7 +293,7 @@ rows = ledger.build(declared, data, p.source, p.seed, p.vcov, section="04_robust
 report.ledger_table(rows, f"Ledger rows of this page ({p.source} data)")
 
 # %% tags=["remove-input"]
-report.note(declared, "04_robustness", "differences")
+report.note(declared, "04_robustness", "differences", p.source)
 
 # %% [markdown]
 # ## Try it

@@ -31,6 +31,7 @@ from pilotzones import heterogeneity, ledger, pairs, panel, parameters, replicat
 p = parameters.check("05_heterogeneity", globals())
 declared = studies.load(p.study)
 data = panel.load(declared, p.source, p.seed)
+declared = replicate.estimable(declared, data)  # exports may be incomplete
 digits = report.digits(declared)
 report.banner(declared, p.source, p.seed, p.vcov)
 
@@ -50,7 +51,7 @@ report.banner(declared, p.source, p.seed, p.vcov)
 # ## What the paper did
 
 # %% tags=["remove-input"]
-report.note(declared, "05_heterogeneity", "specification")
+report.note(declared, "05_heterogeneity", "specification", p.source)
 
 # %%
 tables = declared.section_tables("05_heterogeneity")
@@ -76,7 +77,7 @@ report.show(
 )
 
 # %% tags=["remove-input"]
-report.note(declared, "05_heterogeneity", "reading")
+report.note(declared, "05_heterogeneity", "reading", p.source)
 
 # %% [markdown] tags=["needs-pairs"]
 # ### Which cities are high, which are low?
@@ -92,7 +93,7 @@ if "pairs" in declared.features:
                         "different all other pairs."))
 
 # %% tags=["remove-input", "needs-pairs"]
-report.note(declared, "05_heterogeneity", "classes")
+report.note(declared, "05_heterogeneity", "classes", p.source)
 
 # %% [markdown]
 # ## How to read it: tests of the differences
@@ -116,13 +117,13 @@ if "pairs" in declared.features:
                         f"across groups ({p.source} data, errors: dyadic)", digits=digits))
 
 # %% tags=["remove-input"]
-report.note(declared, "05_heterogeneity", "tests")
+report.note(declared, "05_heterogeneity", "tests", p.source)
 
-# %% [markdown]
+# %% [markdown] tags=["needs-truth"]
 # Where the truth is known, each subsample's estimate can be set beside what it targets:
 
 # %%
-report.view(groups, f"Subsample estimates, printed values and estimands ({p.source} data)", digits=digits)
+report.view(groups, f"Subsample estimates beside the printed values ({p.source} data)", digits=digits)
 
 # %% [markdown]
 # ## What can go wrong
@@ -136,7 +137,7 @@ report.view(heterogeneity.split_by_outcome(declared, data, p.vcov),
             f"The benchmark in halves of the sample, cut in three ways ({p.source} data)", digits=digits)
 
 # %% tags=["remove-input"]
-report.note(declared, "05_heterogeneity", "threats")
+report.note(declared, "05_heterogeneity", "threats", p.source)
 
 # %% [markdown]
 # **Many groups, some luck.** With $m$ independent subsamples and no effect anywhere, the chance that at least one is
@@ -150,10 +151,12 @@ rows = ledger.build(declared, data, p.source, p.seed, p.vcov, section="05_hetero
 report.ledger_table(rows, f"Ledger rows of this page ({p.source} data)")
 
 # %% tags=["remove-input"]
-report.note(declared, "05_heterogeneity", "differences")
+report.note(declared, "05_heterogeneity", "differences", p.source)
 
 # %% [markdown]
 # ## Try it
 #
 # - `-p vcov iid` and `-p vcov cluster_unit`: which differences depend on the errors?
+
+# %% [markdown] tags=["needs-truth"]
 # - `-p seed 7`: does the order of the groups survive in another sample from the same truth?

@@ -32,6 +32,7 @@ from pilotzones import ledger, mechanisms, pairs, panel, parameters, replicate, 
 p = parameters.check("06_mechanisms", globals())
 declared = studies.load(p.study)
 data = panel.load(declared, p.source, p.seed)
+declared = replicate.estimable(declared, data)  # exports may be incomplete
 report.banner(declared, p.source, p.seed, p.vcov)
 
 # %% [markdown]
@@ -54,7 +55,7 @@ report.banner(declared, p.source, p.seed, p.vcov)
 # ## What the paper did
 
 # %% tags=["remove-input"]
-report.note(declared, "06_mechanisms", "specification")
+report.note(declared, "06_mechanisms", "specification", p.source)
 
 # %%
 tables = declared.section_tables("06_mechanisms")
@@ -70,7 +71,7 @@ for table in tables:
     display(report.regression_table(declared, table, fits, p.vcov, p.source))
 
 # %% tags=["remove-input"]
-report.note(declared, "06_mechanisms", "reading")
+report.note(declared, "06_mechanisms", "reading", p.source)
 
 # %% [markdown] tags=["needs-mediators", "needs-cities"]
 # ### The indirect effects, with intervals
@@ -98,7 +99,7 @@ if {"mediators", "pairs"} <= declared.features:
                         f"Indirect effects, 95% intervals, {p.draws} samples of cities ({p.source} data)", digits=4))
 
 # %% tags=["remove-input", "needs-mediators"]
-report.note(declared, "06_mechanisms", "indirect")
+report.note(declared, "06_mechanisms", "indirect", p.source)
 
 # %% [markdown] tags=["needs-tools", "needs-pairs"]
 # ### Policy, or its intensity?
@@ -113,7 +114,7 @@ if {"tools", "pairs"} <= declared.features:
                         f"Indices of policy tools alone and beside policy ({p.source} data, errors: {p.vcov})"))
 
 # %% tags=["remove-input", "needs-tools"]
-report.note(declared, "06_mechanisms", "tools")
+report.note(declared, "06_mechanisms", "tools", p.source)
 
 # %% [markdown] tags=["needs-mediators", "needs-cities"]
 # ## How to read it: the fall of the coefficient
@@ -148,7 +149,7 @@ if {"mediators", "cities"} <= declared.features:
     )
 
 # %% tags=["remove-input", "needs-mediators"]
-report.note(declared, "06_mechanisms", "threats")
+report.note(declared, "06_mechanisms", "threats", p.source)
 
 # %% [markdown] tags=["needs-outcome_index"]
 # **Is the mechanism arithmetic?** If a mediator, or what it is made of, is one of the index's own indicators, a reform
@@ -163,7 +164,7 @@ if "outcome_index" in declared.features:
                         f"({p.source} data)"))
 
 # %% tags=["remove-input", "needs-indices"]
-report.note(declared, "06_mechanisms", "mechanical")
+report.note(declared, "06_mechanisms", "mechanical", p.source)
 
 # %% [markdown]
 # ### Which reading fits a number that contradicts the paper?
@@ -181,7 +182,7 @@ rows = ledger.build(declared, data, p.source, p.seed, p.vcov, section="06_mechan
 report.ledger_table(rows, f"Ledger rows of this page ({p.source} data)")
 
 # %% tags=["remove-input"]
-report.note(declared, "06_mechanisms", "differences")
+report.note(declared, "06_mechanisms", "differences", p.source)
 
 # %% [markdown]
 # ## Try it

@@ -33,6 +33,7 @@ from pilotzones.report import figures_pairs
 p = parameters.check("07_spatial", globals())
 declared = studies.load(p.study)
 data = panel.load(declared, p.source, p.seed)
+declared = replicate.estimable(declared, data)  # exports may be incomplete
 digits = report.digits(declared)
 report.banner(declared, p.source, p.seed, p.vcov)
 
@@ -60,10 +61,10 @@ report.banner(declared, p.source, p.seed, p.vcov)
 # ## What the paper did
 
 # %% tags=["remove-input"]
-report.note(declared, "07_spatial", "specification")
+report.note(declared, "07_spatial", "specification", p.source)
 
 # %% tags=["remove-input"]
-report.note(declared, "07_spatial", "extension")
+report.note(declared, "07_spatial", "extension", p.source)
 
 # %% tags=["needs-cities"]
 if "cities" in declared.features:
@@ -89,18 +90,19 @@ if "cities" in declared.features:
 if "cities" in declared.features:
     display(report.view(bands, f"Coefficients of the distance bands, outer end in km ({p.source} data)", digits=digits))
 
-# %% tags=["needs-pairs"]
+# %% tags=["needs-pairs", "shows-units"]
 if "pairs" in declared.features:
+    made_up = ": places and zones are real, the sizes behind the ties are not" if p.source == "synthetic" else ""
     report.show(
         figures_pairs.network(declared, data),
         name="fig-network",
         alt="Map of the cities of the sample as dots, larger with more partners, joined by thin lines where ties are "
         "strongest: dense webs in the east and centre, few lines in the west and north; zone cities are ringed.",
-        caption=f"The 1,000 strongest of the retained ties ({p.source} data: places and zones are real, the sizes "
-        "behind the ties are not). Rings: cities with a zone by the end of the sample.",
+        caption=f"The 1,000 strongest of the retained ties ({p.source} data{made_up}). Rings: cities with a zone by "
+        "the end of the sample.",
     )
 
-# %% tags=["needs-pairs"]
+# %% tags=["needs-pairs", "shows-units"]
 if "pairs" in declared.features:
     partners = pairs.partners(declared, data)
     ranks = [*range(8), *range(len(partners) - 5, len(partners))]
@@ -120,7 +122,7 @@ if "pairs" in declared.features:
     )
 
 # %% tags=["remove-input", "needs-pairs"]
-report.note(declared, "07_spatial", "network")
+report.note(declared, "07_spatial", "network", p.source)
 
 # %% [markdown] tags=["needs-pairs"]
 # ### The effect by distance
@@ -142,7 +144,7 @@ if "pairs" in declared.features:
     )
 
 # %% tags=["remove-input"]
-report.note(declared, "07_spatial", "reading")
+report.note(declared, "07_spatial", "reading", p.source)
 
 # %% [markdown] tags=["needs-cities"]
 # ### All bands together
@@ -177,7 +179,7 @@ if "cities" in declared.features:
     )
 
 # %% tags=["remove-input", "needs-cities"]
-report.note(declared, "07_spatial", "errors")
+report.note(declared, "07_spatial", "errors", p.source)
 
 # %% [markdown] tags=["needs-cities"]
 # ## What can go wrong: a spillover that is ignored
@@ -206,7 +208,7 @@ if "pairs" in declared.features:
                         f"The benchmark with fewer control pairs ({p.source} data, errors: {p.vcov})"))
 
 # %% tags=["remove-input"]
-report.note(declared, "07_spatial", "threats")
+report.note(declared, "07_spatial", "threats", p.source)
 
 # %% [markdown]
 # ## Where paper and page differ
@@ -216,7 +218,7 @@ rows = ledger.build(declared, data, p.source, p.seed, p.vcov, section="07_spatia
 report.ledger_table(rows, f"Ledger rows of this page ({p.source} data)")
 
 # %% tags=["remove-input"]
-report.note(declared, "07_spatial", "differences")
+report.note(declared, "07_spatial", "differences", p.source)
 
 # %% [markdown]
 # ## Try it
@@ -227,4 +229,6 @@ report.note(declared, "07_spatial", "differences")
 
 # %% [markdown] tags=["needs-pairs"]
 # - `-p vcov published` and `-p vcov dyadic`: does the effect fall with distance, once errors know about cities?
+
+# %% [markdown] tags=["needs-pairs", "needs-truth"]
 # - `-p seed 7`: does the profile over distances survive in another sample from the same truth?

@@ -10,12 +10,15 @@
 # # Modern difference-in-differences: would the conclusion survive?
 #
 # This page takes the paper's two-way fixed effects estimate apart, re-estimates the effect with nine estimators that
-# mean the same thing by it, asks how strong a violation of parallel trends the result survives, and shows which
-# estimator finds the truth in this roll-out. Run it with other parameters from the project folder:
+# mean the same thing by it, and asks how strong a violation of parallel trends the result survives. Run it with other
+# parameters from the project folder:
 #
 # ```bash
 # papermill notebooks/08_modern_did.ipynb out.ipynb -p study innovation -p scenario dynamic
 # ```
+
+# %% [markdown] tags=["needs-truth"]
+# Because the data are synthetic, the page also shows which estimator finds the truth in this roll-out.
 
 # %% tags=["parameters"]
 study: str = "innovation"  # paper to replicate, e.g. innovation
@@ -28,16 +31,18 @@ draws: int = 999  # bootstrap samples and fake roll-outs, 99 or more
 # %% tags=["hide-input"]
 from IPython.display import display
 
-from pilotzones import modern_did, panel, parameters, report, scenarios, studies
+from pilotzones import modern_did, panel, parameters, replicate, report, scenarios, studies
 from pilotzones.report import figures_modern
 
 p = parameters.check("08_modern_did", globals())
 declared = studies.load(p.study)
 data = panel.load(declared, p.source, p.seed)
+declared = replicate.estimable(declared, data)  # exports may be incomplete
 if p.scenario != "paper":
     data = scenarios.laid_over(declared, data, p.scenario)
 design = modern_did.design(declared, data)
-behind = f"{p.source} data, seed {p.seed}" + (f", scenario {p.scenario}" if p.scenario != "paper" else "")
+behind = f"{p.source} data" + (f", seed {p.seed}" if p.source == "synthetic" else "")
+behind += f", scenario {p.scenario}" if p.scenario != "paper" else ""
 digits = report.digits(declared)
 report.banner(declared, p.source, p.seed, p.vcov)
 
@@ -54,7 +59,7 @@ report.banner(declared, p.source, p.seed, p.vcov)
 # treated serve as controls? And does the paper's conclusion survive?
 
 # %% tags=["remove-input"]
-report.note(declared, "08_modern_did", "design")
+report.note(declared, "08_modern_did", "design", p.source)
 
 # %% [markdown]
 # ## What two-way fixed effects compare
@@ -77,7 +82,7 @@ report.show(
 )
 
 # %% tags=["remove-input"]
-report.note(declared, "08_modern_did", "bacon")
+report.note(declared, "08_modern_did", "bacon", p.source)
 
 # %% [markdown]
 # ## Nine estimators, one estimand
@@ -112,7 +117,7 @@ report.show(
 )
 
 # %% tags=["remove-input"]
-report.note(declared, "08_modern_did", "estimators")
+report.note(declared, "08_modern_did", "estimators", p.source)
 
 # %% [markdown]
 # ### Never treated, or not yet treated?
@@ -135,7 +140,7 @@ report.view(modern_did.with_controls(declared, design), f"The effect with the pa
             digits=digits)
 
 # %% tags=["remove-input"]
-report.note(declared, "08_modern_did", "controls")
+report.note(declared, "08_modern_did", "controls", p.source)
 
 # %% [markdown]
 # ## How strong a violation does it survive?
@@ -159,7 +164,7 @@ report.view(bounds, f"Robust 95% intervals of the mean effect ({behind})",
 report.view(modern_did.pretrend_power(found), f"Straight-line violations that leads detect ({behind})", digits=4)
 
 # %% tags=["remove-input"]
-report.note(declared, "08_modern_did", "sensitivity")
+report.note(declared, "08_modern_did", "sensitivity", p.source)
 
 # %% [markdown]
 # ## How sure is the paper's own estimate?
@@ -172,32 +177,35 @@ report.view(modern_did.inference(declared, data, p.draws, p.seed),
             f"p values of the benchmark estimate ({behind}; {p.draws} draws)")
 
 # %% tags=["remove-input"]
-report.note(declared, "08_modern_did", "inference")
+report.note(declared, "08_modern_did", "inference", p.source)
 
-# %% [markdown]
+# %% [markdown] tags=["needs-truth"]
 # ## Which estimator should one have used?
 #
 # The same roll-out, many fresh samples, six worlds of which the truth is known. In the first three the assumptions
 # hold, and only the effects differ; in the last three an assumption fails, and no estimator is right.
 
-# %%
-words = {"bias": "Bias, % of the effect", "sd": "Standard deviation, % of the effect",
-         "rmse": "Root mean squared error, % of the effect", "coverage": "Coverage of 95% intervals, share of samples",
-         "power": "Samples whose interval excludes zero, share"}
-tables = modern_did.monte_carlo(declared)
-for name, table in tables.items():
-    display(report.view(table, f"{words[name]}: estimators (rows) in worlds of known truth (columns), this roll-out"))
-if not tables:
-    print("No Monte-Carlo summary of this roll-out is committed; those of resilience and productivity are.")
+# %% tags=["needs-truth"]
+if p.source == "synthetic":
+    words = {"bias": "Bias, % of the effect", "sd": "Standard deviation, % of the effect",
+             "rmse": "Root mean squared error, % of the effect",
+             "coverage": "Coverage of 95% intervals, share of samples",
+             "power": "Samples whose interval excludes zero, share"}
+    tables = modern_did.monte_carlo(declared)
+    for name, table in tables.items():
+        display(report.view(table,
+                            f"{words[name]}: estimators (rows) in worlds of known truth (columns), this roll-out"))
+    if not tables:
+        print("No Monte-Carlo summary of this roll-out is committed; those of resilience and productivity are.")
 
-# %% tags=["remove-input"]
-report.note(declared, "08_modern_did", "monte_carlo")
+# %% tags=["remove-input", "needs-truth"]
+report.note(declared, "08_modern_did", "monte_carlo", p.source)
 
 # %% [markdown]
 # ## How to read it
 
 # %% tags=["remove-input"]
-report.note(declared, "08_modern_did", "reading")
+report.note(declared, "08_modern_did", "reading", p.source)
 
 # %% [markdown]
 # ## What can go wrong
@@ -207,11 +215,14 @@ report.note(declared, "08_modern_did", "reading")
 # - **One estimand, many weightings.** Packages weigh cohorts differently by default; this page re-weighs all of them.
 
 # %% tags=["remove-input"]
-report.note(declared, "08_modern_did", "threats")
+report.note(declared, "08_modern_did", "threats", p.source)
 
 # %% [markdown]
 # ## Try it
 #
+# - `-p draws 199`: how much do p values depend on the number of draws?
+
+# %% [markdown] tags=["needs-truth"]
 # - `-p scenario dynamic`: which estimators move, and in which direction?
 # - `-p scenario trending`: does the pre-trend test reveal what biases all of them?
 # - `-p seed 7`: how much of the difference between estimators is luck?

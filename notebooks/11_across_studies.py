@@ -21,10 +21,10 @@ source: str = "synthetic"  # synthetic, or licensed for your own exports in data
 draws: int = 999  # bootstrap samples, 99 or more
 
 # %% tags=["hide-input"]
-from pilotzones import modern_did, parameters, report
+from pilotzones import modern_did, parameters, report, studies
 
 p = parameters.check("11_across_studies", globals())
-report.banner_of_all(p.source)
+report.banner_of_all(p.source, p.keys)
 
 # %% [markdown]
 # ## Question
@@ -43,8 +43,13 @@ report.banner_of_all(p.source)
 # in `innovation`, whose benchmark has effects of provinces by year. Those of `quality`, whose treatment is an index and
 # no roll-out, do not exist.
 
+# %% tags=["remove-input"]
+absent = sorted({*studies.keys()} - {*p.keys})
+if absent:
+    print(f"Not in the tables, for there are no files of them in data/raw: {', '.join(absent)}.")
+
 # %%
-table = modern_did.matrix(p.source, p.draws)
+table = modern_did.matrix(p.keys, p.source, p.draws)
 report.view(table, f"The main finding of each study: verdict, estimate and 95% interval ({p.source} data)")
 
 # %%
@@ -68,10 +73,13 @@ report.view(counts, f"Verdicts by study ({p.source} data)")
 
 # %% [markdown]
 # ## What can go wrong
-#
+
+# %% [markdown] tags=["needs-truth"]
 # - **The data are synthetic** unless the parameter says otherwise. Each panel was calibrated so that the paper's
 #   estimate comes out on average; what other methods make of it shows the roll-out and the generator, not China. The
 #   verdicts of one seed are one draw.
+
+# %% [markdown]
 # - **A verdict is a threshold.** 0.001 above zero survives, 0.001 below is weakened; read the interval.
 # - **Weakened is not refuted.** An estimator that asks for less assumes less and has wider intervals.
 
@@ -79,4 +87,6 @@ report.view(counts, f"Verdicts by study ({p.source} data)")
 # ## Try it
 #
 # - `-p draws 4999`: do the bootstrap intervals move enough to change a verdict?
+
+# %% [markdown] tags=["needs-truth"]
 # - Then open the page of a single study with `-p scenario trending`: which row of this table would have warned you?

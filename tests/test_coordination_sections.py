@@ -153,7 +153,7 @@ def test_levels_give_the_benchmark_and_filters_take_the_trend_out(
 
 
 def test_without_printed_weights_the_table_has_none(study: Study, cities: pd.DataFrame) -> None:
-    table = measured.weight_table(study, study.indices[0], cities)
+    table = measured.weight_table(study, study.indices[0], cities, "synthetic")
     assert "printed" not in table and table["weight"].sum() == pytest.approx(1)
     assert set(indices.weightings(study.indices[0], cities)) >= {"entropy weights, sum", "equal weights, sum"}
 
@@ -345,7 +345,7 @@ def test_pages_of_pairs_have_no_cell_that_asks_for_a_city(section: str) -> None:
 
 
 def test_pages_ask_for_no_feature_that_no_study_can_have() -> None:
-    known = {"records"}
+    known = {"records", "truth"}
     for study in map(studies.load, studies.keys()):
         records = measured.module(study)
         known |= study.features | (set(records.TABLES) if records else set())

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pilotzones import ledger, panel, published, studies
+from pilotzones import ledger, panel, published, replicate, studies
 from pilotzones.errors import DataError
 from pilotzones.estimators.regression import Regression, regress
 
@@ -151,3 +151,16 @@ def test_every_printed_number_has_one_row_and_a_page() -> None:
     counts = rows["statistic"].value_counts()
     assert counts["estimate"] == 37 and counts["r2"] == counts["n_obs"] - 11 == 31
     assert counts["claim"] == 45 and counts["stat"] == 3 and counts["figure"] == 3
+
+
+def test_rows_that_lack_their_licensed_data_say_what_is_lacking() -> None:
+    study = studies.load("resilience")
+    data = panel.load(study).drop(columns="true_effect").assign(light=np.nan, light_post=np.nan)
+    estimable = replicate.estimable(study, data)
+    assert "instruments" in study.features - estimable.features
+    rows = ledger.build(estimable, data, "licensed", 1, section="04_robustness").set_index(["table", "statistic"])
+    estimates = rows.loc[("T4", "estimate")]
+    assert (estimates["verdict"] == "not_replicated").all()
+    assert (estimates["reason"] == "no value of light_post").all()
+    assert rows.loc[("T3", "estimate"), "replicated"].notna().all()
+    assert set(rows["page"]) == {"book/studies/resilience/04_robustness.html"}

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import pilotzones.studies
+from pilotzones import licensed, paths, policy
 from pilotzones import panel as panels
-from pilotzones import paths, policy
 from pilotzones.declare import Study, Variable
 from pilotzones.errors import DataError, DeclarationError, ParameterError
 
@@ -329,11 +329,69 @@ def test_impossible_sources_and_seeds_are_refused(toy: Study, arguments: dict, w
         panels.load(toy, **arguments)
 
 
-def test_licensed_files_without_a_reader_are_refused(toy: Study) -> None:
+def test_licensed_files_of_a_study_without_licensed_sources_are_refused(toy: Study) -> None:
     (paths.RAW / "toy").mkdir(parents=True)
     (paths.RAW / "toy" / "export.csv").touch()
-    with pytest.raises(ParameterError, match="cannot read the exports of study toy yet"):
+    with pytest.raises(DataError, match=r"study toy: .* expected studies/toy/exports\.py"):
         panels.load(toy, "licensed")
+
+
+@pytest.fixture
+def exported(toy: Study, monkeypatch: pytest.MonkeyPatch) -> tuple[Study, list[int]]:
+    """The toy study with an export, and a count of how often it was read."""
+    (paths.RAW / "toy").mkdir(parents=True)
+    (paths.RAW / "toy" / "export.csv").write_text("first")
+    reads = []
+
+    def raw(study: Study) -> pd.DataFrame:
+        reads.append(1)
+        return panels.raw(study, "synthetic", 7).drop(columns="true_effect")
+
+    monkeypatch.setattr(licensed, "raw", raw)
+    return toy, reads
+
+
+def test_a_licensed_panel_is_named_by_its_exports_and_made_anew_when_one_changes(
+    exported: tuple[Study, list[int]],
+) -> None:
+    study, reads = exported
+    first = panels.load(study, "licensed")
+    pd.testing.assert_frame_equal(first, panels.load(study).drop(columns="true_effect"))
+    pd.testing.assert_frame_equal(first, panels.load(study, "licensed", seed=99))
+    fingerprint = panels.fingerprint(study)
+    files = {path.name for path in paths.PANELS.glob("*licensed*")}
+    assert files == {f"toy-licensed-{fingerprint}.parquet", f"toy-licensed-{fingerprint}-raw.parquet"}
+    assert panels.raw(study, "licensed", 1).columns.tolist() == ["city", "year", "sales", "share"]
+    assert reads == [1]
+    (paths.RAW / "toy" / "another.csv").write_text("second")
+    assert panels.fingerprint(study) != fingerprint
+    panels.load(study, "licensed")
+    assert reads == [1, 1]
+
+
+def test_a_licensed_panel_is_made_anew_when_the_code_changes(exported: tuple[Study, list[int]]) -> None:
+    study, reads = exported
+    panels.load(study, "licensed")
+    folder = Path(sys.modules["pilotzones.studies.toy"].__path__[0])
+    (folder / "exports.py").write_text("# another formula\n")
+    panels.load(study, "licensed")
+    assert reads == [1, 1]
+
+
+def test_licensed_data_may_have_gaps_but_in_keys_and_codes_and_no_variable_of_the_truth(toy: Study) -> None:
+    data = panels.generate(toy, 7).drop(columns="true_effect")
+    gaps = data.assign(sales=data["sales"].where(data.index != 3))
+    panels.validate(gaps, toy, "licensed", "the panel")
+    with pytest.raises(DataError, match=r"'sales', row 3 .*: nan, expected a value"):
+        panels.validate(gaps, toy, "synthetic", "the panel")
+    with pytest.raises(DataError, match="'city'"):
+        panels.validate(data.assign(city=data["city"].where(data.index != 3)), toy, "licensed", "the panel")
+    hidden = replace(toy, variables=(*VARIABLES, Variable("quality", "true quality", truth=True)))
+    panels.validate(data, hidden, "licensed", "the panel")
+    with pytest.raises(DeclarationError, match="variable 'quality' is declared but missing"):
+        panels.validate(data, hidden, "synthetic", "the panel")
+    with pytest.raises(DeclarationError, match="column 'quality' of the panel is not declared"):
+        panels.validate(data.assign(quality=1.0), hidden, "licensed", "the panel")
 
 
 def test_a_study_without_a_generator_is_refused(toy: Study) -> None:

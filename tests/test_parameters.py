@@ -64,6 +64,23 @@ def test_licensed_is_accepted_once_there_are_files(tmp_path: Path, monkeypatch: 
     assert parameters.validate("01_data", {"source": "licensed"}).source == "licensed"
 
 
+def test_licensed_data_have_no_scenario_and_the_page_about_all_studies_needs_exports_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "RAW", tmp_path)
+    with pytest.raises(ParameterError, match="no files in data/raw/ for any study"):
+        parameters.validate("11_across_studies", {"source": "licensed"})
+    (tmp_path / "innovation").mkdir()
+    (tmp_path / "innovation" / "README.md").touch()
+    with pytest.raises(ParameterError, match="there are no files in data/raw/innovation/"):
+        parameters.validate("08_modern_did", {"source": "licensed"})
+    (tmp_path / "innovation" / "export.csv").touch()
+    assert parameters.validate("08_modern_did", {"source": "licensed"}).scenario == "paper"
+    with pytest.raises(ParameterError, match=r"scenario = 'dynamic' with source = 'licensed'"):
+        parameters.validate("08_modern_did", {"source": "licensed", "scenario": "dynamic"})
+    assert parameters.validate("11_across_studies", {"source": "licensed"}).keys == ["innovation"]
+
+
 def test_a_mistyped_global_is_found_and_what_a_notebook_brings_itself_is_not() -> None:
     own = {"In": [], "Out": {}, "_": 1, "__name__": "__main__", "module": ModuleType("m"), "function": len}
     assert parameters.check("01_data", {**own, "study": "innovation"}).study == "innovation"

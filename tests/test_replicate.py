@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from pilotzones import replicate
-from pilotzones.declare import Column, Study, Table, Variable
+from pilotzones.declare import Column, EventStudy, Inconsistency, Study, Table, Variable
+from pilotzones.errors import DataError, DeclarationError
 from pilotzones.estimators.regression import regress
 
 
@@ -97,3 +98,41 @@ def test_the_constant_of_the_first_year_is_that_of_year_dummies(data: pd.DataFra
     expected = first["y"] - first[slopes] @ plain.coefficients.loc[slopes, "estimate"]
     assert ours.coefficients.at["_cons", "estimate"] == pytest.approx(expected, rel=1e-8)
     assert (ours.r2, ours.r2_within_unit) == pytest.approx((plain.r2, plain.r2_within_unit))
+
+
+def test_what_lacks_its_data_leaves_the_declaration_and_the_rest_stays(data: pd.DataFrame) -> None:
+    more = Table("T2", "06_mechanisms", "", (
+        Column("1", "m ~ treat_post | city"), Column("2", "y ~ treat_post | city", sample="year > 2050"),
+        Column("3", "y ~ treat_post | city", matching="treat_post ~ m"), Column("4", "y ~ treat_post | city"),
+    ))  # fmt: skip
+    alone = Table("T3", "06_mechanisms", "", (Column("1", "y ~ m"),))
+    events = tuple(EventStudy(f"F{i}", "03_baseline", "", f"{y} ~ {{event}} | city", -2, 2, (-1,))
+                   for i, y in enumerate(("y", "m"), 1))  # fmt: skip
+    declared = study(
+        tables=(*study().tables, more, alone),
+        figures=events,
+        mediators=(("m", "y"), ("x", "y")),
+        factors={"m": "x"},
+        inconsistencies=(Inconsistency("T2", "1", ""), Inconsistency("T1", "1", "")),
+    )
+    known = data.assign(m=1.0)
+    assert replicate.lacking(declared, known) == {("T2", "2"): "no row with year > 2050"}
+    empty = data.assign(m=np.nan)
+    found = replicate.lacking(declared, empty)
+    assert [place for place, words in found.items() if words == "no value of m"] == [
+        ("T2", "1"), ("T2", "3"), ("T3", "1"), ("F2", ""),
+    ]  # fmt: skip
+    left = replicate.estimable(declared, empty)
+    assert [(t.id, c.id) for t in left.tables for c in t.columns] == [("T1", "1"), ("T1", "2"), ("T2", "4")]
+    assert [figure.id for figure in left.figures] == ["F1"]
+    assert (left.mediators, left.factors) == ((("x", "y"),), {})
+    assert [problem.table for problem in left.inconsistencies] == ["T1"]
+    with pytest.raises(DeclarationError, match="table T2: there is no column 1"):
+        left.table("T2").column("1")
+    with pytest.raises(DeclarationError, match="study towns: there is no table T3"):
+        left.table("T3")
+
+
+def test_without_the_data_of_the_main_column_nothing_can_be_had(data: pd.DataFrame) -> None:
+    with pytest.raises(DataError, match=r"study towns: the main column, T1 \(1\), cannot be had: no value of x"):
+        replicate.estimable(study(), data.assign(x=np.nan))

@@ -120,7 +120,7 @@ def test_the_yardstick_of_rows_without_a_zone_does_not_hear_of_the_reform(data: 
 
 
 def test_weight_table_and_extremes_have_a_row_per_indicator(study: Study, data: pd.DataFrame, index: Index) -> None:
-    table = measured.weight_table(study, index, data)
+    table = measured.weight_table(study, index, data, "synthetic")
     assert table["weight"].sum() == pytest.approx(1)
     assert table.index[table["sign"] == "-"].tolist() == ["unemployed", "trade"]
     assert np.allclose(table["difference"], table["weight"] - table["printed"])

@@ -3,6 +3,9 @@
 A page is a section's notebook executed with ``study`` set. It is executed again exactly when something it used has
 changed since: the notebook, a library or data file it read, or the version of a package it imported
 (:mod:`pilotzones.trace` records these inside the kernel). A page that fails leaves its earlier version in place.
+
+A book of licensed data has pages of the user's own exports in the place of the synthetic ones. They show no values of
+single units, have a cache of their own, and :mod:`pilotzones.disclosure` reads them before they enter the book.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -44,22 +47,29 @@ _NOT_SHIPPED = ("*.map", "tex-svg*.js", "tex-mml-*.js", "tex-chtml-full*.js", "m
 
 @dataclass(frozen=True)
 class Page:
-    """One section of one study, or a page about all of them, whose ``study`` is empty."""
+    """One section of one study, or a page about all of them, whose ``study`` is empty, on data of a source."""
 
     study: str
     section: str
+    source: str = "synthetic"
 
     @property
     def folder(self) -> str:
         """The study's key, or where the pages about all studies are."""
         return self.study or "across"
 
-    def __str__(self) -> str:
+    @property
+    def name(self) -> str:
+        """What the command calls it, whatever its source."""
         return f"{self.folder}/{self.section}"
+
+    def __str__(self) -> str:
+        return self.name if self.source == "synthetic" else f"{self.name} ({self.source})"
 
     def file(self, folder: Path, ending: str) -> Path:
         """Return this page's file in one of the folders under ``_build``."""
-        return folder / f"{self.folder}-{self.section}{ending}"
+        source = "" if self.source == "synthetic" else f"-{self.source}"
+        return folder / f"{self.folder}-{self.section}{source}{ending}"
 
     @property
     def target(self) -> Path:
@@ -67,13 +77,20 @@ class Page:
         return (PAGES / self.study if self.study else ACROSS) / f"{self.section}.ipynb"
 
 
-def pages() -> list[Page]:
+def pages(source: str = "synthetic") -> list[Page]:
     """Return the pages that ``_toc.yml`` lists and a section notebook makes, in its order.
+
+    Parameters
+    ----------
+    source : ``"licensed"`` for pages of licensed data where the user has exports of the study, or of any for a page
+        about all studies.
 
     Raises
     ------
     DataError
         If ``_toc.yml`` is missing or is not valid YAML.
+    ParameterError
+        If the source is licensed and there are no exports at all.
     """
     import yaml
 
@@ -83,7 +100,17 @@ def pages() -> list[Page]:
         raise DataError(f"_toc.yml: cannot be read ({error})") from None
     places = (re.fullmatch(r"book/(?:studies/([^/]+)|across)/([^/]+)", file) for file in _files(contents))
     listed = [Page(place[1] or "", place[2]) for place in places if place]
-    return [page for page in listed if (NOTEBOOKS / f"{page.section}.py").exists()]
+    listed = [page for page in listed if (NOTEBOOKS / f"{page.section}.py").exists()]
+    if source == "synthetic":
+        return listed
+    from pilotzones import parameters
+
+    keys = _studies_with_exports()
+    with_source = {name for name, model in parameters.SECTIONS.items() if "source" in model.model_fields}
+    return [
+        replace(page, source=source) if page.study in keys or (not page.study and page.section in with_source) else page
+        for page in listed
+    ]
 
 
 def _files(node: Any) -> Iterator[str]:
@@ -114,6 +141,27 @@ def installed(distribution: str) -> str | None:
         return None
 
 
+def exports(page: Page) -> dict[str, str]:
+    """Return the fingerprints of the exports a page is made from, by study; none for a page of synthetic data."""
+    if page.source == "synthetic":
+        return {}
+    keys = [page.study] if page.study else _studies_with_exports()
+    return {key: _fingerprint_of_exports(key) for key in keys}
+
+
+def _studies_with_exports() -> list[str]:
+    from pilotzones import parameters
+
+    return list(parameters.validate("11_across_studies", {"source": "licensed"}).keys)
+
+
+@cache
+def _fingerprint_of_exports(key: str) -> str:
+    from pilotzones import panel, studies
+
+    return panel.fingerprint(studies.load(key))
+
+
 def changed(page: Page) -> str:
     """Return why a page has to be executed, in words; empty when nothing it used has changed."""
     record = _record(page)
@@ -125,6 +173,8 @@ def changed(page: Page) -> str:
     for name, was in record["distributions"].items():
         if installed(name) != was:
             return f"{name} {was} became {installed(name) or 'uninstalled'}"
+    if record.get("exports", {}) != exports(page):
+        return "files in data/raw changed"
     now = platform.python_version()
     return "" if record["python"] == now else f"Python {record['python']} became {now}"
 
@@ -181,14 +231,18 @@ def run(page: Page, why: str) -> dict[str, Any]:
     logger.info("%s: %s", page, why)
     try:
         notebook = notebooks.read(page.section)
-        if page.study:
-            notebooks.fit_to(notebook, page.study)
+        notebooks.fit_to(notebook, page.study, page.source)
         first, last = (
             nbformat.v4.new_code_cell(f"from pilotzones import trace as _trace\n_trace.{call}()", id=f"trace-{call}")
             for call in ("start", "emit")
         )
+        values = {"study": page.study} if page.study else {}
+        if page.source != "synthetic":
+            values["source"] = page.source
+            notebooks.leave_out_units(notebook)
+            first.source += "\nfrom pilotzones.report import figures as _figures\n_figures.as_pixels()"
         notebook.cells = [first, *notebook.cells, last]
-        executed = notebooks.execute(notebook, {"study": page.study} if page.study else {}, unfinished)
+        executed = notebooks.execute(notebook, values, unfinished)
     except Exception as error:
         logger.error("".join(traceback.format_exception(error)))
         raise
@@ -203,11 +257,11 @@ def run(page: Page, why: str) -> dict[str, Any]:
     return {"text": nbformat.writes(executed) + "\n", "ledger": rows or None, "seconds": seconds, **used}
 
 
-def prepare(study: str) -> None:
+def prepare(study: str, source: str) -> None:
     """Make a study's panel once, so that its pages, which run side by side, find it."""
     from pilotzones import panel, studies
 
-    panel.load(studies.load(study))
+    panel.load(studies.load(study), source)
 
 
 def execute(todo: dict[Page, str], jobs: int) -> dict[Page, str]:
@@ -228,14 +282,16 @@ def execute(todo: dict[Page, str], jobs: int) -> dict[Page, str]:
     for folder in ("lib", "notebooks", "book", "data/facts", "data/published", "data/calibration"):
         for path in (ROOT / folder).rglob("*.*"):
             digest(path)
+    for page in todo:
+        exports(page)
     failed: dict[Page, str] = {}
-    studies = [page.study for page in todo if page.study]
-    shared = sorted({study for study in studies if studies.count(study) > 1})
+    panels = [(page.study, page.source) for page in todo if page.study]
+    shared = sorted({panel for panel in panels if panels.count(panel) > 1})
     pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
     try:
         with tqdm(total=len(todo), unit="page", desc="pages", disable=None) as bar:
             # a panel that cannot be made is reported by the pages that need it
-            for panel in [pool.submit(prepare, study) for study in shared]:
+            for panel in [pool.submit(prepare, *panel) for panel in shared]:
                 panel.exception()
             futures: dict[Future[dict[str, Any]], Page] = {pool.submit(run, *item): item[0] for item in todo.items()}
             for future in as_completed(futures):
@@ -264,6 +320,7 @@ def keep(page: Page, result: dict[str, Any]) -> None:
         "page": hashlib.sha256(content).hexdigest(),
         "python": platform.python_version(),
         "files": {name: digest(ROOT / name) for name in [f"notebooks/{page.section}.py", *_OWN, *result["files"]]},
+        "exports": exports(page),
         "distributions": result["distributions"],
         "ledger": result["ledger"],
     }
@@ -312,9 +369,8 @@ def collect_ledger(listed: list[Page]) -> None:
         except (OSError, ValueError, KeyError):
             continue  # a page that failed: the rows of its last good version, if any, stay
         if rows:
-            write(LEDGERS / f"{page.study}.json", (json.dumps(rows, indent=1, ensure_ascii=False) + "\n").encode())
-    studies = dict.fromkeys(page.study for page in listed if page.study)
-    parts = [path for study in studies if (path := LEDGERS / f"{study}.json").exists()]
+            write(_ledger_rows(page), (json.dumps(rows, indent=1, ensure_ascii=False) + "\n").encode())
+    parts = [path for path in dict.fromkeys(_ledger_rows(page) for page in listed if page.study) if path.exists()]
     if not parts:
         return
     sources = [*parts, *(ROOT / "data/published").glob("*.csv"), *(ROOT / "lib").rglob("*.py"), LEDGER]
@@ -325,6 +381,32 @@ def collect_ledger(listed: list[Page]) -> None:
 
     ledger.collect(parts, LEDGER)
     write(stamp, fingerprint(sources).encode())
+
+
+def _ledger_rows(page: Page) -> Path:
+    """Return where the ledger rows of a page's study and source are."""
+    return LEDGERS / f"{page.study}{'' if page.source == 'synthetic' else f'-{page.source}'}.json"
+
+
+def check_disclosure(pages: list[Page]) -> None:
+    """Refuse pages of licensed data that show values of single units, as they are in the cache.
+
+    Raises
+    ------
+    PilotZonesError
+        As :func:`pilotzones.disclosure.check`.
+    """
+    licensed = [page for page in pages if page.source != "synthetic"]
+    if not licensed:
+        return
+    import nbformat
+
+    from pilotzones import disclosure, studies
+
+    disclosure.check_repository()
+    for study in dict.fromkeys(page.study for page in licensed):
+        own = {str(page): nbformat.read(page.file(CACHE, ".ipynb"), 4) for page in licensed if page.study == study}
+        disclosure.check(own, [studies.load(key) for key in ([study] if study else _studies_with_exports())])
 
 
 def render() -> bool:
@@ -377,10 +459,14 @@ def render() -> bool:
     return True
 
 
+def _is_replaced_scorecard(page: Page) -> bool:
+    return page.section == "09_scorecard" and page.source != "synthetic"
+
+
 # --- all of it -------------------------------------------------------------------------------------------------------
 
 
-def build(only: list[str] | None = None, jobs: int | None = None, html: bool = True) -> int:
+def build(only: list[str] | None = None, jobs: int | None = None, html: bool = True, source: str = "synthetic") -> int:
     """Build the book.
 
     Parameters
@@ -388,6 +474,8 @@ def build(only: list[str] | None = None, jobs: int | None = None, html: bool = T
     only : pages to execute, as ``study/section``; None for all.
     jobs : pages executed at a time; None for one per processor.
     html : whether to render the HTML.
+    source : ``"licensed"`` for pages of the user's own exports, where there are any. The ledger then has rows of both
+        sources; for the synthetic ones the scorecards are kept up, which are not shown.
 
     Returns
     -------
@@ -396,23 +484,27 @@ def build(only: list[str] | None = None, jobs: int | None = None, html: bool = T
     Raises
     ------
     PilotZonesError
-        If ``only`` names no page, or the book cannot be rendered.
+        If ``only`` names no page, a page of licensed data shows values of single units, or the book cannot be rendered.
     """
     started = time.perf_counter()
-    listed = pages()
-    unknown = set(only or ()) - set(map(str, listed))
+    listed = pages(source)
+    names = [page.name for page in listed]
+    unknown = set(only or ()) - set(names)
     if unknown:
-        raise PilotZonesError(f"page {sorted(unknown)[0]!r}: expected one of {', '.join(map(str, listed))}")
-    asked = [page for page in listed if not only or str(page) in only]
-    todo = {page: why for page in asked if (why := changed(page))}
+        raise PilotZonesError(f"page {sorted(unknown)[0]!r}: expected one of {', '.join(names)}")
+    asked = [page for page in listed if not only or page.name in only]
+    # a scorecard makes the ledger rows of its study
+    hidden = [] if only else [replace(page, source="synthetic") for page in listed if _is_replaced_scorecard(page)]
+    todo = {page: why for page in [*asked, *hidden] if (why := changed(page))}
     failed = execute(todo, jobs or os.cpu_count() or 1) if todo else {}
-    for page in asked:
-        if page not in failed:
-            write(page.target, page.file(CACHE, ".ipynb").read_bytes())
-    collect_ledger(listed)
+    ready = [page for page in asked if page not in failed]
+    check_disclosure(ready)
+    for page in ready:
+        write(page.target, page.file(CACHE, ".ipynb").read_bytes())
+    collect_ledger([*listed, *hidden])
 
-    done, same = len(todo) - len(failed), len(asked) - len(todo)
-    print(f"{len(asked)} pages: {done} executed, {same} unchanged, {len(failed)} failed")
+    done, same = len(todo) - len(failed), len(asked) + len(hidden) - len(todo)
+    print(f"{len(asked) + len(hidden)} pages: {done} executed, {same} unchanged, {len(failed)} failed")
     for page, message in failed.items():
         print(f"{page} failed: {message}\n  log: {page.file(LOGS, '.log').relative_to(ROOT)}", file=sys.stderr)
     missing = [str(page) for page in listed if not page.target.exists()]

@@ -29,10 +29,19 @@ def parser() -> argparse.ArgumentParser:
     book.add_argument("--only", action="append", metavar="STUDY/SECTION", help="only this page; may be repeated")
     book.add_argument("--no-html", action="store_true", help="execute the pages, do not render them")
 
+    book.add_argument("--source", default="synthetic", choices=["synthetic", "licensed"],
+                      help="licensed: pages of the exports in data/raw, where there are any")  # fmt: skip
+
     panel = command("panel", _panel, "make or check a study's panel and summarise it")
     panel.add_argument("study", help="key of the study, e.g. innovation")
     panel.add_argument("--source", default="synthetic", choices=["synthetic", "licensed"])
     panel.add_argument("--seed", type=int, help="seed of the synthetic panel (default: the study's)")
+
+    epilog = "Exit code 2: no panel can be made yet; the report says what to put right."
+    check = command("check-data", _check_data, "report on a study's licensed files in data/raw", epilog)
+    check.add_argument("study", help="key of the study, e.g. resilience")
+    check.add_argument("--page", type=Path, help="the page (default: _build/check-data/STUDY.html)")
+    check.add_argument("--no-draft", action="store_true", help="leave mapping.toml as it is")
 
     epilog = "example:\n  pilotzones run 03_baseline out.ipynb -p study innovation -p vcov cluster_city"
     run = command("run", _run, "execute one section with parameters of your choice", epilog)
@@ -60,7 +69,7 @@ def _positive(text: str) -> int:
 def _book(options: argparse.Namespace) -> int:
     from pilotzones import book
 
-    return 1 if book.build(options.only, options.jobs, not options.no_html) else 0
+    return 1 if book.build(options.only, options.jobs, not options.no_html, options.source) else 0
 
 
 def _panel(options: argparse.Namespace) -> int:
@@ -69,10 +78,31 @@ def _panel(options: argparse.Namespace) -> int:
     study = studies.load(options.study)
     frame = panel.load(study, options.source, options.seed)
     years = frame[study.time]
-    print(f"{study.title} ({options.source}, seed {study.seed if options.seed is None else options.seed})")
+    seed = study.seed if options.seed is None else options.seed
+    what = f"seed {seed}" if options.source == "synthetic" else f"fingerprint {panel.fingerprint(study)}"
+    print(f"{study.title} ({options.source}, {what})")
     print(f"{len(frame):,} rows, {frame[study.unit].nunique():,} x {study.unit}, {years.min()}-{years.max()}; valid")
     print(frame.describe().T[["count", "mean", "std", "min", "max"]].round(3).to_string())
     return 0
+
+
+def _check_data(options: argparse.Namespace) -> int:
+    from functools import partial
+
+    from tqdm import tqdm
+
+    from pilotzones import check_data, paths, studies
+    from pilotzones.io import shown
+
+    study = studies.load(options.study)
+    page = options.page or paths.BUILD / "check-data" / f"{study.key}.html"
+    if page.suffix != ".html":
+        raise ParameterError(f"page = '{page}': expected a name that ends in .html")
+    report = check_data.check(study, not options.no_draft, partial(tqdm, desc="files", unit="file", disable=None))
+    check_data.write(report, page.absolute())
+    print(check_data.text(report))
+    print(f"\nPage: {shown(page.absolute())}")
+    return 0 if report.ready else 2
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -83,8 +113,8 @@ def _run(options: argparse.Namespace) -> int:
     notebook = notebooks.read(options.section)
     values = {name: yaml.safe_load(text) for name, text in options.parameter}
     checked = parameters.validate(options.section, values)
-    if hasattr(checked, "study"):  # a page about all studies has none
-        notebooks.fit_to(notebook, checked.study)
+    # a page about all studies has no study, one about software no data
+    notebooks.fit_to(notebook, getattr(checked, "study", ""), getattr(checked, "source", "synthetic"))
     if options.output.suffix != ".ipynb":
         raise ParameterError(f"output = '{options.output}': expected a name that ends in .ipynb")
     notebooks.execute(notebook, values, options.output.absolute(), progress_bar=True)
@@ -98,8 +128,13 @@ def _ledger(options: argparse.Namespace) -> int:
 
     if not LEDGER.exists():
         raise PilotZonesError("_build/ledger.csv: there is none yet; `pilotzones book` writes it")
-    rows = pd.read_csv(LEDGER, usecols=["study", "verdict"])
-    print(pd.crosstab(rows["study"], rows["verdict"], margins=True, margins_name="all").to_string())
+    rows = pd.read_csv(LEDGER, usecols=["study", "source", "verdict"]).fillna({"source": "synthetic"})
+    for source in ("synthetic", "licensed"):
+        part = rows[rows["source"] == source]
+        if part.empty:
+            continue
+        print(f"{source} data")
+        print(pd.crosstab(part["study"], part["verdict"], margins=True, margins_name="all").to_string())
     return 0
 
 

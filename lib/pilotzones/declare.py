@@ -18,6 +18,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from pilotzones.errors import DeclarationError
+
 # of a ledger row, best first; pilotzones.ledger defines them
 VERDICTS = ("exact", "close", "near", "differs", "holds", "fails", "shown", "not_replicated")
 
@@ -33,9 +35,10 @@ class Variable:
     unit : unit of measurement, e.g. ``"ln(1 + count)"``; ``""`` for codes.
     kind : ``"number"``, ``"count"``, ``"binary"``, ``"code"`` (integer identifier) or ``"group"`` (text).
     low, high : inclusive bounds a valid value must respect.
-    missing : whether missing values are allowed.
+    missing : whether missing values are allowed; in licensed data they are, in all but keys and codes.
     values : the allowed values of a ``"group"``.
     symbol : its name in the paper's table of descriptive statistics, where that is another one.
+    truth : whether only synthetic data can have it.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Variable:
     missing: bool = False
     values: tuple[str, ...] = ()
     symbol: str = ""
+    truth: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,8 +118,17 @@ class Table:
     note: str = ""
 
     def column(self, column_id: str) -> Column:
-        """Return the column printed under ``column_id``."""
-        return next(c for c in self.columns if c.id == column_id)
+        """Return the column printed under ``column_id``.
+
+        Raises
+        ------
+        DeclarationError
+            If there is none, as when licensed data lack what it needs.
+        """
+        for column in self.columns:
+            if column.id == column_id:
+                return column
+        raise DeclarationError(f"table {self.id}: there is no column {column_id}")
 
 
 @dataclass(frozen=True)
@@ -315,8 +328,17 @@ class Study:
         return {name for name, has in found.items() if has}
 
     def table(self, table_id: str) -> Table:
-        """Return the table printed as ``table_id``."""
-        return next(t for t in self.tables if t.id == table_id)
+        """Return the table printed as ``table_id``.
+
+        Raises
+        ------
+        DeclarationError
+            If there is none, as when licensed data lack what it needs.
+        """
+        for table in self.tables:
+            if table.id == table_id:
+                return table
+        raise DeclarationError(f"study {self.key}: there is no table {table_id}")
 
     @property
     def effect_label(self) -> str:
@@ -359,8 +381,6 @@ class Study:
         try:
             return formula.format_map(known)
         except KeyError as missing:
-            from pilotzones.errors import DeclarationError
-
             raise DeclarationError(
                 f"study {self.key}: formula '{formula}' uses the unknown block {missing}; "
                 f"known blocks: {', '.join(known) or 'none'}"

@@ -47,18 +47,18 @@ def _standard(records: pd.DataFrame, sigma: pd.Series, **choices: Any) -> pd.Ser
 
 
 def compare(
-    study: Study, panel: pd.DataFrame, variants: Mapping[str, pd.Series], true: pd.Series, vcov: str
+    study: Study, panel: pd.DataFrame, variants: Mapping[str, pd.Series], true: pd.Series | None, vcov: str
 ) -> pd.DataFrame:
     """Set readings of firm quality against the truth, and estimate the study's first two columns with each.
 
     Parameters
     ----------
     variants : label -> firm quality, aligned with the panel.
-    true : true quality, aligned with the panel.
+    true : true quality, aligned with the panel; None when it is not known.
 
     Returns
     -------
-    One row per reading: correlation with the ``truth``, over rows and within firms; mean of the last year
+    One row per reading: correlation with the ``truth``, if known, over rows and within firms; mean of the last year
     less that of the first, in standard deviations (``rise``); estimates of columns (1) and (2), unit effects without
     and with year effects, in standard deviations of the reading, and the t value of the second.
     """
@@ -71,9 +71,11 @@ def compare(
         fits = [replicate.column(study, column, data, vcov, outcome="_outcome") for column in columns]
         found = [fit.coefficients.loc[study.treatment] for fit in fits]
         year = data.groupby("year")["_outcome"].mean()
-        rows[label] = {
+        rows[label] = {} if true is None else {
             "truth": values.corr(true),
             "truth, within firms": _within(values, panel).corr(_within(true, panel)),
+        }  # fmt: skip
+        rows[label] |= {
             "rise": year[last] - year[first],
             **{f"({c.id}) in sd": own["estimate"] for c, own in zip(columns, found, strict=True)},
             f"t of ({number})": found[-1]["t"],

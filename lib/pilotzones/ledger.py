@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ import pandas as pd
 
 from pilotzones import describe, indices, pairs, published, replicate, studies
 from pilotzones.declare import Study
-from pilotzones.errors import DataError
+from pilotzones.errors import DataError, DeclarationError
 from pilotzones.estimators.regression import Regression
 from pilotzones.io import write_atomically
 from pilotzones.paths import CALIBRATION, ROOT
@@ -57,6 +58,7 @@ def build(
     -------
     One row per published number, with the columns ``COLUMNS``.
     """
+    whole = studies.load(study.key) if source == "licensed" else study  # what the exports allow may be a part of it
     fits = fit_all(study, panel, vcov, section)
     r2 = {
         (table.id, column.id): replicate.printed_r2(study, column, fits[table.id, column.id])
@@ -66,22 +68,27 @@ def build(
     }
     moments = describe.printed(study, panel)
     about = published.claims(study.key).set_index("claim_id")["table"]
-    checks = {
-        claim: check(study, panel)
-        for claim, check in study.checks.items()
-        if section in ("", _section(study, about[claim]))
-    }
+    checks = {}
+    for claim, check in study.checks.items():
+        if section in ("", _section(whole, about[claim])):
+            with suppress(*((DataError, DeclarationError) if source == "licensed" else ())):
+                checks[claim] = check(study, panel)
     drawn = {figure for figure, column in fits if not column} | {placebo.id for placebo in study.placebos}
     tests = instrument_tests(study, panel, vcov, section)
     wanted = section in ("", "02_index_measurement") and study.indices
     weights = indices.printed_weights(study, pairs.holder(study, panel, source, seed)) if wanted else {}
     rows = _printed(study.key, fits, r2, moments, tests, weights, checks, drawn, study.descriptives_table)
     if section:
-        rows = rows[[_section(study, table) == section for table in rows["table"]]].reset_index(drop=True)
+        rows = rows[[_section(whole, table) == section for table in rows["table"]]].reset_index(drop=True)
         if rows.empty:  # an extension of the book: the paper prints nothing there
             return rows.reindex(columns=COLUMNS)
-    rows = _judge(_with_calibration(study, rows.assign(study=study.key, source=source, seed=seed, vcov=vcov)))
-    rows["page"] = [f"book/studies/{study.key}/{_section(study, table)}.html" for table in rows["table"]]
+    if source == "licensed":
+        lacking = replicate.lacking(whole, panel)
+        wanting = pd.Series([*zip(rows["table"], rows["column"], strict=True)], rows.index).map(lacking)
+        hit = wanting.notna() & rows["replicated"].isna() & (rows["statistic"] != "claim")
+        rows["reason"] = rows["reason"].mask(hit, wanting)
+    rows = _judge(_with_calibration(whole, rows.assign(study=study.key, source=source, seed=seed, vcov=vcov)))
+    rows["page"] = [f"book/studies/{study.key}/{_section(whole, table)}.html" for table in rows["table"]]
     return rows.reindex(columns=COLUMNS)
 
 

@@ -21,7 +21,7 @@ import pandas as pd
 
 from pilotzones import describe, indices, ledger, policy, published, replicate
 from pilotzones.declare import Index, Study
-from pilotzones.errors import DataError, ParameterError
+from pilotzones.errors import DataError
 from pilotzones.measures import composite, patents
 
 
@@ -32,20 +32,30 @@ def module(study: Study) -> ModuleType | None:
 
 
 def draw(study: Study, panel: pd.DataFrame, source: str, seed: int, firms: int) -> dict[str, pd.DataFrame]:
-    """Return the study's tables of records by name; none when it has no such records.
+    """Return the study's tables of records by name: drawn, or those among the user's exports.
+
+    Parameters
+    ----------
+    seed, firms : of records that are drawn; of no use to those that are there.
+
+    Returns
+    -------
+    No table when the study has no such records; of licensed data, only the tables that the user has.
 
     Raises
     ------
     ParameterError
-        If the panel is not synthetic, or has fewer firms.
+        If a synthetic panel has fewer firms.
     DataError
-        If no records can be behind the panel.
+        If no records can be behind the panel, or the exports cannot be read.
     """
     records = module(study)
     if records is None:
         return {}
-    if source != "synthetic":
-        raise ParameterError(f"source = {source!r}: records are drawn for synthetic panels only")
+    if source == "licensed":
+        from pilotzones import licensed  # reading exports takes libraries that synthetic pages do without
+
+        return licensed.records(study)
     tables: dict[str, pd.DataFrame] = records.generate(panel, seed, firms)
     return tables
 
@@ -171,14 +181,15 @@ def used_in(study: Study, panel: pd.DataFrame, names: Sequence[str], vcov: str) 
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def weight_table(study: Study, index: Index, panel: pd.DataFrame) -> pd.DataFrame:
+def weight_table(study: Study, index: Index, panel: pd.DataFrame, source: str) -> pd.DataFrame:
     """Set the entropy weights of an index beside the printed ones.
 
     Returns
     -------
     One row per indicator, by column of the panel: its ``indicator`` name as printed and its ``sign``, ``entropy``,
-    ``divergence``, ``weight``, and if any is printed ``printed`` and ``difference``; where the panel is calibrated also
-    ``MC low`` and ``MC high``, which hold 95% of the weights of fresh samples (mean and 1.96 standard deviations).
+    ``divergence``, ``weight``, and if any is printed ``printed`` and ``difference``; where a synthetic panel is
+    calibrated also ``MC low`` and ``MC high``, which hold 95% of the weights of fresh samples (mean and 1.96 standard
+    deviations).
     """
     steps = composite.entropy(indices.standardised(index, panel))
     rows = published.weights(study.key).query("table == @index.table").set_index("indicator")["weight"]
@@ -189,7 +200,7 @@ def weight_table(study: Study, index: Index, panel: pd.DataFrame) -> pd.DataFram
     if rows.isna().all():
         table = table.drop(columns=["printed", "difference"])
     summary = ledger.calibration(study).query("statistic == 'weight' and table == @index.table").set_index("term")
-    if len(summary):
+    if len(summary) and source == "synthetic":
         centre, reach = (table["indicator"].map(summary[name].astype(float)) for name in ("mc_mean", "mc_sd"))
         table["MC low"], table["MC high"] = centre - 1.96 * reach, centre + 1.96 * reach
     return table.rename_axis("column")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -269,8 +269,14 @@ def verdict(benchmark: float, low: float, high: float) -> str:
     return "survives" if np.sign(low) == np.sign(benchmark) else "reversed"
 
 
-def matrix(source: str, draws: int) -> pd.DataFrame:
-    """Judge the main finding of every study by other errors and other estimators.
+def matrix(keys: Sequence[str], source: str, draws: int) -> pd.DataFrame:
+    """Judge the main finding of some studies by other errors and other estimators.
+
+    Parameters
+    ----------
+    keys : of the studies.
+    source : of their panels.
+    draws : bootstrap samples.
 
     Returns
     -------
@@ -279,7 +285,7 @@ def matrix(source: str, draws: int) -> pd.DataFrame:
     study; the paper's own errors are judged by the same rule.
     """
     columns: dict[str, dict[str, str]] = {}
-    for study in map(studies.load, studies.keys()):
+    for study in map(studies.load, keys):
         data = panel.load(study, source)
         fit = replicate.benchmark(study, data)
         own = float(fit.coefficients.at[study.treatment, "estimate"])

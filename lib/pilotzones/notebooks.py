@@ -20,11 +20,12 @@ from jupyter_client.kernelspec import KernelSpec
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
+from pilotzones.declare import Study
 from pilotzones.errors import ParameterError, PilotZonesError
 from pilotzones.io import write_atomically
 from pilotzones.paths import NOTEBOOKS, ROOT
 
-_GUARD = re.compile(r'if "(?P<feature>\w+)" in (declared\.features|raw):\n')
+_GUARD = re.compile(r'if (?:"(?P<feature>\w+)" in (?:declared\.features|raw)|p\.source == "synthetic"):\n')
 
 
 class PageError(PilotZonesError):
@@ -61,29 +62,72 @@ def read(section: str) -> NotebookNode:
     return notebook
 
 
-def fit_to(notebook: NotebookNode, key: str) -> None:
+def fit_to(notebook: NotebookNode, key: str, source: str = "synthetic") -> None:
     """Drop the cells that a study has no use for: those tagged ``needs-<feature>`` without that feature.
 
     In the cells that stay, the question whether the study has the feature goes: it is there for plain papermill, which
     runs every cell. Features are those of the declaration (:attr:`pilotzones.declare.Study.features`), ``records`` for
-    a study that has tables of records, and each of these tables.
+    a study that has tables of records, each of these tables, of licensed data those that the user has, and ``truth``
+    for synthetic data.
+
+    Parameters
+    ----------
+    key : of the study; empty for a page about all studies.
     """
-
-    def needs(cell: NotebookNode) -> set[str]:
-        tags = cell.metadata.get("tags", [])
-        return {tag.removeprefix("needs-") for tag in tags if tag.startswith("needs-")}
-
-    if any(map(needs, notebook.cells)):
+    if not any(map(_needs, notebook.cells)):
+        return
+    has = {"truth"} if source == "synthetic" else set()
+    if key:
         from pilotzones import measured, studies
 
         study = studies.load(key)
+        has |= _estimable(study).features if source == "licensed" else study.features
         records = measured.module(study)
-        has = study.features | ({"records", *records.TABLES} if records else set())
-        notebook.cells = [cell for cell in notebook.cells if needs(cell) <= has]
-        for cell in filter(needs, notebook.cells):
-            guard = _GUARD.match(cell.source)
-            if cell.cell_type == "code" and guard and guard["feature"] in needs(cell):
-                cell.source = textwrap.dedent(cell.source[guard.end() :])
+        if records:
+            has.add("records")
+            tables = set(records.TABLES)
+            if source == "licensed" and any(tables & _needs(cell) for cell in notebook.cells):
+                from pilotzones import licensed
+
+                tables &= licensed.records(study).keys()
+            has |= tables
+    notebook.cells = [cell for cell in notebook.cells if _needs(cell) <= has]
+    for cell in filter(_needs, notebook.cells):
+        guard = _GUARD.match(cell.source)
+        if cell.cell_type == "code" and guard and (guard["feature"] or "truth") in _needs(cell):
+            cell.source = textwrap.dedent(cell.source[guard.end() :])
+
+
+def _estimable(study: Study) -> Study:
+    """Return a study as far as the user's exports allow."""
+    from pilotzones import panel, replicate
+
+    return replicate.estimable(study, panel.load(study, "licensed"))
+
+
+def _tags(cell: NotebookNode) -> list[str]:
+    return list(cell.metadata.get("tags", []))
+
+
+def _needs(cell: NotebookNode) -> set[str]:
+    return {tag.removeprefix("needs-") for tag in _tags(cell) if tag.startswith("needs-")}
+
+
+def leave_out_units(notebook: NotebookNode) -> None:
+    """Drop the cells tagged ``shows-units``, which show values of single units, and say below the banner how many."""
+    shown = [cell for cell in notebook.cells if "shows-units" not in _tags(cell)]
+    results = [cell for cell in notebook.cells if cell not in shown and "remove-input" not in _tags(cell)]
+    count = sum(cell.cell_type == "code" for cell in results)
+    if count:
+        what = "One table or figure that shows" if count == 1 else f"{count} tables and figures that show"
+        words = (
+            f"{what} values of single units {'is' if count == 1 else 'are'} not on this page, for it may be published. "
+            "Run the notebook yourself to see them."
+        )
+        banner = next(i for i, cell in enumerate(shown) if "parameters" in _tags(cell)) + 1
+        shown.insert(banner + 1, nbformat.v4.new_markdown_cell(words))
+    notebook.cells = shown
+    name_cells(notebook)
 
 
 def name_cells(notebook: NotebookNode) -> None:

@@ -1,8 +1,9 @@
 """Load a study's panel from a source, checked against the study's declaration, and keep it on disk.
 
-A synthetic panel is cached under ``data/panels``. Its file carries the hashes of everything it was made from (the
-study's folder, the library modules its generator uses, the fact files read on the way) and the versions of the numeric
-libraries; when one of them changes, the panel is generated anew.
+Panels are cached under ``data/panels``: ``<study>-synthetic-<seed>.parquet``, and for the reader's own exports
+``<study>-licensed-<fingerprint of the exports>.parquet``. A file carries the hashes of everything else it was made from
+(the study's folder, the library modules used, the fact files read on the way) and the versions of the numeric
+libraries; when one of them changes, the panel is made anew.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -41,11 +43,12 @@ def load(study: Study, source: str = "synthetic", seed: int | None = None) -> pd
     ----------
     study : the declaration.
     source : ``"synthetic"``, or ``"licensed"`` for the reader's own exports in ``data/raw/<study>``.
-    seed : of the synthetic panel; by default the one fixed in the declaration.
+    seed : of the synthetic panel; by default the one fixed in the declaration. Ignored with licensed data.
 
     Returns
     -------
-    One row per unit and year with every declared variable; synthetic panels may also have ``true_effect``.
+    One row per unit and year with every declared variable; synthetic panels may also have ``true_effect``, and licensed
+    ones lack the variables that only synthetic data can have.
 
     Raises
     ------
@@ -56,19 +59,28 @@ def load(study: Study, source: str = "synthetic", seed: int | None = None) -> pd
     DataError
         If a value is not what the declaration says, or the cached file is corrupt or cannot be written.
     """
-    if source not in SOURCES:
-        raise ParameterError(f"source = {source!r}: expected one of {', '.join(SOURCES)}")
+    _check_source(source, study)
     if source == "licensed":
-        raise ParameterError(_no_licensed_data(study))
-    seed = _checked(study.seed if seed is None else seed)
-
-    path = paths.PANELS / f"{study.key}-{source}-{seed}.parquet"
-    if not _is_fresh(path, study):
-        panel, data_files = _generate(study, seed)
-        _write(panel, path, _fingerprint(study, data_files))
-    panel = _read(path)
+        path, make = _licensed_file(study), _derive_licensed
+    else:
+        seed = _checked(study.seed if seed is None else seed)
+        path = paths.PANELS / f"{study.key}-{source}-{seed}.parquet"
+        make = partial(_generate, seed=seed)
+    panel = _cached(path, study, _maker(study, source), make)
     validate(panel, study, source, shown(path))
     return panel
+
+
+def _licensed_file(study: Study, what: str = "") -> Path:
+    return paths.PANELS / f"{study.key}-licensed-{fingerprint(study)}{what}.parquet"
+
+
+def fingerprint(study: Study) -> str:
+    """Return twelve hexadecimal digits that change when a file of the study's exports does, is added or goes."""
+    from pilotzones import licensed
+
+    files = json.dumps(licensed.fingerprints(study), sort_keys=True)
+    return hashlib.sha256(files.encode()).hexdigest()[:12]
 
 
 def generate(study: Study, seed: int) -> pd.DataFrame:
@@ -89,13 +101,20 @@ def generate(study: Study, seed: int) -> pd.DataFrame:
 def raw(study: Study, source: str, seed: int) -> pd.DataFrame:
     """Return what a study's panel is derived from, e.g. the cities of which it has pairs.
 
+    Parameters
+    ----------
+    seed : of synthetic data; ignored with licensed data.
+
     Raises
     ------
     ParameterError
-        If there is no such source, or the seed is no whole number >= 0.
+        If the source is unknown or has no data, or the seed is no whole number >= 0.
+    DataError
+        If the exports cannot be read.
     """
-    if source != "synthetic":
-        raise ParameterError(f"source = {source!r}: raw data are drawn for synthetic panels only")
+    _check_source(source, study)
+    if source == "licensed":
+        return _cached(_licensed_file(study, "-raw"), study, _maker(study, source), _read_licensed)
     drawn: pd.DataFrame = _generator(study).generate(_checked(seed))
     return drawn
 
@@ -105,6 +124,8 @@ def validate(panel: pd.DataFrame, study: Study, source: str, where: str) -> None
 
     Parameters
     ----------
+    source : of licensed data any value but keys and codes may be missing, and what only synthetic data can have must
+        be absent.
     where : what messages call the panel, e.g. its file.
 
     Raises
@@ -115,7 +136,8 @@ def validate(panel: pd.DataFrame, study: Study, source: str, where: str) -> None
         If a value has the wrong type, lies outside its bounds or allowed values, is missing where it must not be, or
         the year is outside the sample; or if a unit has two rows in one year. The message names column, row and value.
     """
-    names = [variable.name for variable in study.variables]
+    variables = [variable for variable in study.variables if source == "synthetic" or not variable.truth]
+    names = [variable.name for variable in variables]
     for name in names:
         if name not in panel:
             raise DeclarationError(f"study {study.key}: variable '{name}' is declared but missing from {where}")
@@ -126,9 +148,10 @@ def validate(panel: pd.DataFrame, study: Study, source: str, where: str) -> None
     for key in (study.unit, study.time):
         require_columns(panel, key)
 
-    for variable in study.variables:
+    for variable in variables:
         _check_type(panel[variable.name], variable, where)
-    columns = {variable.name: _rules(variable) for variable in study.variables}
+    keys = (study.unit, study.time)
+    columns = {variable.name: _rules(variable, source, variable.name in keys) for variable in variables}
     first, last = study.years
     columns[study.time].checks.append(pa.Check.in_range(first, last, error=f"a {study.time} from {first} to {last}"))
     if TRUTH in panel:
@@ -160,7 +183,7 @@ def _check_type(values: pd.Series, variable: Variable, where: str) -> None:
         raise DataError(f"{where}, column '{variable.name}': type {values.dtype}{shown_value}, expected {expected}")
 
 
-def _rules(variable: Variable) -> pa.Column:
+def _rules(variable: Variable, source: str, key: bool) -> pa.Column:
     checks = []
     if variable.kind == "binary":
         checks.append(pa.Check.isin([0, 1], error="0 or 1"))
@@ -174,7 +197,8 @@ def _rules(variable: Variable) -> pa.Column:
         checks.append(pa.Check.ge(variable.low, error=f"at least {variable.low:g}"))
     if variable.high is not None:
         checks.append(pa.Check.le(variable.high, error=f"at most {variable.high:g}"))
-    return pa.Column(None, checks, nullable=variable.missing)
+    gaps = source == "licensed" and variable.kind != "code" and not key
+    return pa.Column(None, checks, nullable=variable.missing or gaps)
 
 
 def _first_failure(panel: pd.DataFrame, study: Study, cases: pd.DataFrame, where: str) -> str:
@@ -200,11 +224,20 @@ def _checked(seed: int) -> int:
     return seed
 
 
-def _no_licensed_data(study: Study) -> str:
-    folder = paths.RAW / study.key
-    if not folder.is_dir() or not any(folder.iterdir()):
-        return f"source = 'licensed': no files in {shown(folder)}; put the exports there or use source = 'synthetic'"
-    return f"source = 'licensed': the book cannot read the exports of study {study.key} yet; use source = 'synthetic'"
+def _check_source(source: str, study: Study) -> None:
+    if source not in SOURCES:
+        raise ParameterError(f"source = {source!r}: expected one of {', '.join(SOURCES)}")
+    if source == "licensed" and not import_module("pilotzones.licensed").present(study.key):
+        folder = shown(paths.RAW / study.key)
+        raise ParameterError(
+            f"source = 'licensed': no files in {folder}; put the exports there or use source = 'synthetic'"
+        )
+
+
+def _maker(study: Study, source: str) -> ModuleType:
+    """Return the module that makes a study's raw data."""
+    # imported when needed: reading exports takes libraries that synthetic pages do without
+    return _generator(study) if source == "synthetic" else import_module("pilotzones.licensed")
 
 
 def _generator(study: Study) -> ModuleType:
@@ -228,11 +261,38 @@ def _generate(study: Study, seed: int) -> tuple[pd.DataFrame, set[Path]]:
     return panel, data_files
 
 
-def _sources(study: Study) -> set[Path]:
-    """Return the study's own files and those of the library modules that its generator uses, directly or not."""
+def _derive_licensed(study: Study) -> tuple[pd.DataFrame, set[Path]]:
+    """Return the validated panel of the reader's exports and the book's own data files that were read on the way."""
+    with recording() as data_files:
+        exported = raw(study, "licensed", study.seed)
+        panel = study.derive(exported) if study.derive else exported
+    validate(panel, study, "licensed", f"the licensed panel of {study.key}")
+    return panel, data_files | set(_sources_in(_made_from(_licensed_file(study, "-raw"))))
+
+
+def _read_licensed(study: Study) -> tuple[pd.DataFrame, set[Path]]:
+    """Return the raw variables of the reader's exports and the book's own data files that were read on the way."""
+    from pilotzones import licensed
+
+    with recording() as data_files:
+        exported = licensed.raw(study)
+    return exported, data_files
+
+
+def _cached(
+    path: Path, study: Study, maker: ModuleType, make: Callable[[Study], tuple[pd.DataFrame, set[Path]]]
+) -> pd.DataFrame:
+    """Return the frame in a cache file, made anew when what it was made from has changed."""
+    if not _is_fresh(path, study, maker):
+        frame, data_files = make(study)
+        _write(frame, path, _fingerprint(study, maker, data_files))
+    return _read(path)
+
+
+def _sources(study: Study, maker: ModuleType) -> set[Path]:
+    """Return the study's own files and those of the library modules that its raw data and its panel come from."""
     folder = paths.ROOT / "lib" / "pilotzones"
-    generator = _generator(study)
-    found = {generator.__name__: generator}
+    found = {maker.__name__: maker}
     if study.derive:
         found[study.derive.__module__] = import_module(study.derive.__module__)
     queue = list(found.values())
@@ -243,15 +303,15 @@ def _sources(study: Study) -> set[Path]:
                 found[name] = import_module(name)
                 queue.append(found[name])
     modules = {Path(module.__file__) for module in found.values() if module.__file__}
-    own = Path(str(generator.__file__)).parent
+    own = Path(str(import_module(f"pilotzones.studies.{study.key}").__path__[0]))
     inside = (path for path in own.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     return {*inside, *(path for path in modules if path.is_relative_to(folder))}
 
 
-def _fingerprint(study: Study, data_files: Iterable[Path]) -> dict[str, str]:
+def _fingerprint(study: Study, maker: ModuleType, data_files: Iterable[Path]) -> dict[str, str]:
     """Return the hash of every file that the panel depends on, and the versions of the numeric libraries."""
     hashes = {}
-    for path in sorted({*_sources(study), *data_files}):
+    for path in sorted({*_sources(study, maker), *data_files}):
         # Python's open, so that the page's record of files it read includes them
         try:
             with path.open("rb") as file:
@@ -261,17 +321,25 @@ def _fingerprint(study: Study, data_files: Iterable[Path]) -> dict[str, str]:
     return hashes | {name: version(name) for name in _VERSIONS}
 
 
-def _is_fresh(path: Path, study: Study) -> bool:
+def _is_fresh(path: Path, study: Study, maker: ModuleType) -> bool:
     """Tell whether a cached panel exists and everything it was made from is unchanged."""
     if not path.exists():
         return False
+    written_as = _made_from(path)
+    return written_as == _fingerprint(study, maker, _sources_in(written_as))
+
+
+def _made_from(path: Path) -> dict[str, str]:
+    """Return what a cached panel was made from: file or library -> its hash or version."""
     try:
         metadata = pq.read_schema(path).metadata or {}
-        written_as: dict[str, str] = json.loads(metadata[_FINGERPRINT])
-        files = [paths.ROOT / name for name in written_as.keys() - set(_VERSIONS)]
-    except (OSError, pyarrow.ArrowException, KeyError, ValueError, AttributeError):
+        return dict(json.loads(metadata[_FINGERPRINT]))
+    except (OSError, pyarrow.ArrowException, KeyError, ValueError, TypeError):
         raise DataError(_corrupt(path)) from None
-    return written_as == _fingerprint(study, files)
+
+
+def _sources_in(made_from: Iterable[str]) -> list[Path]:
+    return [paths.ROOT / name for name in made_from if name not in _VERSIONS]
 
 
 def _write(panel: pd.DataFrame, path: Path, fingerprint: dict[str, str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -17,6 +17,13 @@ _IPYTHON = {"In", "Out"}
 _CHECKED = "_parameters_checked"
 
 
+def with_exports(keys: Iterable[str]) -> list[str]:
+    """Return those of some studies of which the user has put exports into ``data/raw``."""
+    from pilotzones import licensed  # reading exports takes libraries that synthetic pages do without
+
+    return [key for key in keys if licensed.present(key)]
+
+
 class Parameters(BaseModel):
     """The rules for all parameters."""
 
@@ -28,7 +35,7 @@ class Common(Parameters):
 
     study: str = Field("innovation", description="which paper")
     source: Literal["synthetic", "licensed"] = Field("synthetic", description="where the panel comes from")
-    seed: int = Field(2023, ge=0, description="seed of the synthetic panel")
+    seed: int = Field(2023, ge=0, description="seed of the synthetic panel and of what is drawn by lot")
     vcov: str = Field("published", description="standard errors: the paper's own convention, or another")
 
     @model_validator(mode="after")
@@ -37,8 +44,7 @@ class Common(Parameters):
         allowed = ["published", "iid", "hetero", *study.clusters]
         if self.vcov not in allowed:
             raise ParameterError(f"vcov = {self.vcov!r}: expected one of {', '.join(allowed)}")
-        raw = paths.RAW / self.study
-        if self.source == "licensed" and not any(path.is_file() for path in raw.glob("*")):
+        if self.source == "licensed" and not with_exports([self.study]):
             raise ParameterError(
                 f"source = 'licensed': there are no files in data/raw/{self.study}/; put the exports there, "
                 "or use 'synthetic'"
@@ -104,6 +110,15 @@ class ModernDid(Common):
     scenario: Literal["paper", Scenario] = Field("paper", description="effects laid over the roll-out")
     draws: int = Field(999, ge=99, description="bootstrap samples and fake roll-outs")
 
+    @model_validator(mode="after")
+    def _scenario_of_a_known_truth(self) -> ModernDid:
+        if self.source == "licensed" and self.scenario != "paper":
+            raise ParameterError(
+                f"scenario = {self.scenario!r} with source = 'licensed': a scenario replaces effects that are known, "
+                "and those of licensed data are not; use scenario = 'paper', or source = 'synthetic'"
+            )
+        return self
+
 
 class Verification(Parameters):
     """When a value counts as apart from the published one."""
@@ -116,6 +131,20 @@ class Across(Parameters):
 
     source: Literal["synthetic", "licensed"] = Field("synthetic", description="where the panels come from")
     draws: int = Field(999, ge=99, description="bootstrap samples and fake roll-outs")
+
+    @property
+    def keys(self) -> list[str]:
+        """Return the studies that have data of the source."""
+        return with_exports(studies.keys()) if self.source == "licensed" else studies.keys()
+
+    @model_validator(mode="after")
+    def _has_exports(self) -> Across:
+        if not self.keys:
+            raise ParameterError(
+                "source = 'licensed': there are no files in data/raw/ for any study; put the exports there, "
+                "or use 'synthetic'"
+            )
+        return self
 
 
 SECTIONS: dict[str, type[Parameters]] = {

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from pilotzones.declare import Column, EventStudy, Study, SystemGMM
-from pilotzones.errors import DeclarationError, ParameterError
+from pilotzones.errors import DataError, DeclarationError, ParameterError
 from pilotzones.estimators.dynamic_panel import DynamicPanel, gmm
 from pilotzones.estimators.event_study import event_study as estimate_event_study
 from pilotzones.estimators.hausman import hausman
@@ -18,6 +19,51 @@ from pilotzones.estimators.matching import Matching, match
 from pilotzones.estimators.placebo import Placebo
 from pilotzones.estimators.placebo import placebo as estimate_placebo
 from pilotzones.estimators.regression import CONSTANT, Regression, regress
+
+
+def lacking(study: Study, data: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """Tell what the declared columns and figures lack in a panel: variables without a single value, or all rows.
+
+    Returns
+    -------
+    Table and column, or figure and nothing -> what is lacking, in words; those that lack nothing are left out.
+    """
+    empty = {name for name in data if data[name].isna().all()}
+    entries = {(t.id, c.id): (f"{c.formula} {c.matching}", c.sample) for t in study.tables for c in t.columns}
+    entries |= {(f.id, ""): (f.formula, f.sample) for f in study.figures}
+    found = {}
+    for place, (formula, sample) in entries.items():
+        words = re.findall(r"\w+", study.expand(formula, event=""))
+        if names := [name for name in dict.fromkeys(words) if name in empty]:
+            found[place] = f"no value of {', '.join(names)}"
+        elif sample and select(data, sample).empty:
+            found[place] = f"no row with {sample}"
+    return found
+
+
+def estimable(study: Study, data: pd.DataFrame) -> Study:
+    """Return the study as far as a panel allows, without what lacks its data: exports may be incomplete.
+
+    Raises
+    ------
+    DataError
+        If the paper's main column is among it.
+    """
+    gone = lacking(study, data)
+    if study.benchmark in gone:
+        table, number = study.benchmark
+        raise DataError(f"study {study.key}: the main column, {table} ({number}), cannot be had: {gone[table, number]}")
+    empty = {name for name in data if data[name].isna().all()}
+    tables = (replace(t, columns=tuple(c for c in t.columns if (t.id, c.id) not in gone)) for t in study.tables)
+    return replace(
+        study,
+        tables=tuple(table for table in tables if table.columns),
+        figures=tuple(figure for figure in study.figures if (figure.id, "") not in gone),
+        dynamics=tuple(d for d in study.dynamics if not empty & {d.outcome, *d.regressors, *d.instruments}),
+        mediators=tuple(pair for pair in study.mediators if not empty & {*pair}),
+        factors={name: factor for name, factor in study.factors.items() if not empty & {name, factor}},
+        inconsistencies=tuple(p for p in study.inconsistencies if (p.table, p.column) not in gone),
+    )
 
 
 def errors(study: Study, vcov: str) -> str:

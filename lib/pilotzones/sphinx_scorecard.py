@@ -1,4 +1,4 @@
-"""The directive ``{scorecard}``: how many published numbers have which verdict, by study."""
+"""The directive ``{scorecard}``: how many published numbers have which verdict, by study and source of the data."""
 
 from __future__ import annotations
 
@@ -16,17 +16,25 @@ from pilotzones.declare import VERDICTS
 
 
 class Scorecard(SphinxDirective):
-    """Counts of ``_build/ledger.csv``, each study linked to its own scorecard."""
+    """Counts of ``_build/ledger.csv``, each study linked to its own scorecard; of each source a table of its own."""
 
     def run(self) -> list[nodes.Node]:
         """Return the table, or a sentence when the ledger does not exist."""
         self.env.note_dependency(str(LEDGER))
         try:
             with LEDGER.open(encoding="utf-8", newline="") as file:
-                counts = Counter((row["study"], row["verdict"]) for row in csv.DictReader(file))
+                ledger = list(csv.DictReader(file))
         except FileNotFoundError:
             text = "There is no ledger yet: it is written when the studies' scorecard pages have been executed."
             return [nodes.paragraph(text, text)]
+        # a published number has a row for each source, and counts once in each table; without a page it has no source
+        licensed = [row for row in ledger if row["source"] == "licensed"]
+        tables = [self._counted([row for row in ledger if row["source"] != "licensed"], "")]
+        return tables + ([self._counted(licensed, ", licensed data")] if licensed else [])
+
+    def _counted(self, ledger: list[dict[str, str]], words: str) -> nodes.Node:
+        """Return the table of one source."""
+        counts = Counter((row["study"], row["verdict"]) for row in ledger)
         studies = sorted({study for study, _ in counts})
         found = {verdict for _, verdict in counts}
         verdicts = [v for v in VERDICTS if v in found]
@@ -35,7 +43,7 @@ class Scorecard(SphinxDirective):
         totals = [sum(counts[study, verdict] for study in studies) for verdict in verdicts]
         rows.append([_text("all"), *map(_number, totals), _number(sum(totals))])
         head = [_text(word.replace("_", " ")) for word in ["study", *verdicts, "all"]]
-        return [_table("Published numbers by study and verdict", head, rows)]
+        return _table(f"Published numbers by study and verdict{words}", head, rows)
 
     def _link(self, study: str) -> nodes.Node:
         page = f"book/studies/{study}/09_scorecard"

@@ -12,8 +12,8 @@ from pilotzones.paths import ROOT
 
 MIME = "application/vnd.pilotzones.trace+json"
 
-# derived files (panels check their own sources), and what is no source of a page
-_IGNORED = ("data/panels/", "_build/", ".venv/", ".git/")
+# derived files (panels check their own sources), exports (the book keeps their fingerprint), and what is no source
+_IGNORED = ("data/panels/", "data/raw/", "_build/", ".venv/", ".git/")
 _opened: set[str] = set()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from base64 import b64encode
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,19 +22,35 @@ from pilotzones.report import theme
 
 
 def show(figure: Figure, name: str, alt: str, caption: str) -> None:
-    """Display a figure as SVG with its alternative text and a caption that can stand alone.
+    """Display a figure with its alternative text and a caption that can stand alone.
+
+    It is SVG, or after :func:`as_pixels` PNG.
 
     Parameters
     ----------
     name : label for cross-references, unique within the page.
     alt : what a reader who cannot see the figure needs to know.
     """
-    buffer = io.StringIO()
-    # no creation date: the same figure must give the same bytes
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Title": alt})
+    buffer = io.BytesIO()
+    # no creation date, no version: the same figure must give the same bytes
+    if _pixels:
+        figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None, "Title": alt})
+        mime, data = "image/png", b64encode(buffer.getvalue()).decode()
+    else:
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Title": alt})
+        mime, data = "image/svg+xml", buffer.getvalue().decode()
     plt.close(figure)
     words = {"alt": alt, "caption": caption, "name": name}
-    display({"image/svg+xml": buffer.getvalue(), "text/plain": alt}, raw=True, metadata={"image/svg+xml": words})
+    display({mime: data, "text/plain": alt}, raw=True, metadata={mime: words})
+
+
+_pixels = False
+
+
+def as_pixels() -> None:
+    """From now on show figures as PNG: an SVG holds the coordinates of every dot, and licensed values with them."""
+    global _pixels
+    _pixels = True
 
 
 def rollout_map(study: Study, panel: pd.DataFrame) -> Figure:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from html import escape
 
 from IPython.display import HTML, Markdown
 
+from pilotzones import studies
 from pilotzones.declare import Study, Table
 from pilotzones.errors import DataError
 from pilotzones.paths import PAGES
@@ -15,33 +17,48 @@ SYNTHETIC = (
     "Synthetic data: simulated from a model with a known truth, calibrated to the printed tables. "
     "Agreement shows that the code recovers the parameter built in; it is not evidence for the effect."
 )
-LICENSED = "Licensed data: the estimates below come from the user's own exports."
+LICENSED = "Licensed data: the numbers below come from the user's own exports."
 
 
 def banner(study: Study, source: str, seed: int, vcov: str) -> HTML:
     """Return the coloured line at the top of a study's page that says what the numbers are made of."""
     settings = f"study = {study.key}, source = {source}, seed = {seed}, vcov = {vcov}"
-    return _banner(study.title, f"({study.title_zh}), {study.authors}, {study.outlet}.", source, settings)
+    who = f"({study.title_zh}), {study.authors}, {study.outlet}."
+    return _banner(study.title, who, source, settings, [study] if source == "licensed" else [])
 
 
-def banner_of_all(source: str) -> HTML:
-    """Return the same line for a page about all studies."""
-    return _banner("All studies.", "", source, f"source = {source}")
+def banner_of_all(source: str, keys: Sequence[str]) -> HTML:
+    """Return the same line for a page about several studies."""
+    licensed = [studies.load(key) for key in keys] if source == "licensed" else []
+    return _banner("All studies.", "", source, f"source = {source}", licensed)
 
 
-def _banner(title: str, who: str, source: str, settings: str) -> HTML:
+def _banner(title: str, who: str, source: str, settings: str, licensed: Sequence[Study]) -> HTML:
     text = SYNTHETIC if source == "synthetic" else LICENSED
     return HTML(
         f'<div class="source-banner {escape(source)}" role="note"><strong>{escape(title)}</strong> '
-        f"{escape(who)} {escape(text)} <code>{escape(settings)}</code></div>"
+        f"{escape(who)} {escape(text)} <code>{escape(settings)}</code>{''.join(map(_files, licensed))}</div>"
     )
 
 
-def note(study: Study, section: str, key: str) -> Markdown | None:
+def _files(study: Study) -> str:
+    """Return the exports of a study, folded away: number and fingerprint of all, name and first digits of each."""
+    from pilotzones import licensed, panel  # reading exports takes libraries that synthetic pages do without
+
+    files = licensed.fingerprints(study)
+    items = "".join(f"<li>{escape(name)} <code>{digest[:8]}</code></li>" for name, digest in files.items())
+    number = "1 file" if len(files) == 1 else f"{len(files)} files"
+    words = f"{study.key}: licensed data, {number}, fingerprint {panel.fingerprint(study)}"
+    return f"<details><summary>{escape(words)}</summary><ul>{items}</ul></details>"
+
+
+def note(study: Study, section: str, key: str, source: str = "synthetic") -> Markdown | None:
     """Return the study's own commentary on one point of a section.
 
-    The notes of a study live in ``book/studies/<study>/notes/<section>.md``; each level-2 heading there is a key.
-    None where the study has nothing to say on the point.
+    The notes of a study live in ``book/studies/<study>/notes/<section>.md``; each level-2 heading there is a key. What
+    stands below ``## key (synthetic)`` is about this book's synthetic numbers and left out on pages of licensed data; a
+    key may have several headings, in the order in which they are to be read. None where the study has nothing to say on
+    the point.
 
     Raises
     ------
@@ -53,9 +70,10 @@ def note(study: Study, section: str, key: str) -> Markdown | None:
         text = path.read_text(encoding="utf-8")
     except OSError:
         raise DataError(f"{path.name}: study {study.key} needs its notes at book/studies/{study.key}/notes/") from None
-    parts = re.split(r"^## +(\S+)\s*$", text, flags=re.MULTILINE)
-    found = dict(zip(parts[1::2], parts[2::2], strict=True)).get(key, "").strip()
-    return Markdown(found) if found else None
+    parts = re.split(r"^## +(\S+)(?: +\((synthetic)\))? *$", text, flags=re.MULTILINE)
+    named = zip(parts[1::3], parts[2::3], parts[3::3], strict=True)
+    found = [part.strip() for name, about, part in named if name == key and about in (None, source)]
+    return Markdown("\n\n".join(found)) if any(found) else None
 
 
 def specification(study: Study, table: Table) -> Markdown:
