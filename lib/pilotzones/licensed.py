@@ -15,6 +15,7 @@ import tomllib
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pilotzones import paths, places, policy
+from pilotzones import paths, places, policy, studies
 from pilotzones.catalogue import Item
 from pilotzones.declare import Study
 from pilotzones.errors import DataError
@@ -220,7 +221,7 @@ def raw(study: Study) -> pd.DataFrame:
     DataError
         If a file, a column or a unit has to be put right first; the message lists the first ten problems.
     """
-    found = find(study)
+    found = _as_they_are(study)
     if found.errors:
         lines = [str(finding) for finding in found.errors]
         more = [f"... and {len(lines) - 10} more; see `pilotzones check-data {study.key}`"] if len(lines) > 10 else []
@@ -230,7 +231,17 @@ def raw(study: Study) -> pd.DataFrame:
 
 def records(study: Study) -> dict[str, pd.DataFrame]:
     """Return the tables of records in the user's files, by name; those that are not there are left out."""
-    return dict(find(study).records)
+    return dict(_as_they_are(study).records)
+
+
+def _as_they_are(study: Study) -> Found:
+    """Return what is found, read once for several questions as long as the files are the same."""
+    return _found(study.key, tuple(fingerprints(study).items()))
+
+
+@lru_cache(maxsize=1)
+def _found(key: str, files: tuple[tuple[str, str], ...]) -> Found:
+    return find(studies.load(key))
 
 
 # --- finding -------------------------------------------------------------------------------------------------------
@@ -270,12 +281,13 @@ def find(study: Study, progress: Callable[[list[archives.File]], Iterable[archiv
                 read.append((table.file, table.sheet, table.layout, len(table.rows), len(table.fields)))
                 state.read(table)
     state.unmatched()
+    values = state.combined()  # first, for it may find something
     return Found(
         fingerprints(study),
         tuple(state.readings),
         tuple(state.candidates),
         tuple(state.findings),
-        state.combined(),
+        values,
         {name: pd.concat(parts, ignore_index=True) for name, parts in state.records.items()},
         pd.DataFrame(read, columns=TABLE),
     )
@@ -305,6 +317,10 @@ class _State:
     spare: list[tuple[Table, Field]] = field(default_factory=list)
     used: set[int] = field(default_factory=set)
 
+    @property
+    def _known(self) -> dict[str, Item]:
+        return {self.declared.name(item): item for item in self.declared.items}
+
     def say(
         self, severity: Any, table: Table, message: str, advice: str = "", row: Any = None, column: str = ""
     ) -> None:
@@ -322,18 +338,25 @@ class _State:
         else:
             taken = {}
         keys = _Keys(table, self)
+        if not keys.positions and not taken:
+            self.say("warning", table, "no column says which firm, city, province or year a row is about",
+                     f"name one in {MAPPING}: file, column, item = \"firm\" (or city, province, year)")  # fmt: skip
         for position, header in enumerate(table.fields):
             if position not in taken.values():
                 self._read_column(table, keys, position, header)
 
     def _read_column(self, table: Table, keys: _Keys, position: int, header: Field) -> None:
-        entry = self._entry(table, header)
+        entry = self.entry(table, header)
         if entry is not None and not entry["item"]:
             self.say("note", table, "left out, as mapping.toml says", column=_shown(header))
             return
         match = self._match(keys, position, header, entry)
         if match is None:
-            if position not in keys.positions:
+            if entry is not None and entry["item"] not in KEYS:
+                self.say("error", table, f"is {entry['item']} as {MAPPING} says, but no column says which "
+                         f"{keys.lacking(self._known[entry['item']])} a row is about",
+                         f"name that column in {MAPPING}, e.g. item = \"year\"", column=_shown(header))  # fmt: skip
+            elif position not in keys.positions:
                 self.spare.append((table, header))
             return
         item, how, unit = match
@@ -362,8 +385,8 @@ class _State:
         """Return the item that a column holds, how that is known, and the unit of its values."""
         can = [item for item in self.declared.items if keys.has(item)]
         if entry is not None:
-            item = next((item for item in can if self.declared.name(item) == entry["item"]), None)
-            return (item, "mapping", str(entry.get("unit", ""))) if item else None
+            said = next((item for item in can if self.declared.name(item) == entry["item"]), None)
+            return (said, "mapping", str(entry.get("unit", ""))) if said else None
         printed = {_normal(header.name), _normal(header.label)} - {""}
         for item in can:
             codes = {_normal(code): unit for code, unit in item.codes.items()}
@@ -376,7 +399,7 @@ class _State:
                 return item, "name", _unit(header)
         return None
 
-    def _entry(self, table: Table, header: Field) -> Mapping[str, Any] | None:
+    def entry(self, table: Table, header: Field) -> Mapping[str, Any] | None:
         """Return the confirmed line of the mapping about a column."""
         for number, entry in enumerate(self.mapping):
             same = entry["file"] == table.file and entry.get("sheet", "*") in ("*", table.sheet)
@@ -399,7 +422,7 @@ class _State:
         else:
             values, bad = units.numbers(cells)
             if len(bad):
-                self.say("error", table, f"{bad.iloc[0]!r} is no number ({len(bad)} such cells)",
+                self.say("error", table, f"{_brief(bad.iloc[0])} is no number ({len(bad)} such cells)",
                          "correct the file, or empty the cell", int(bad.index[0]), reading.column)  # fmt: skip
         values = values * reading.factor
         if item.zero_missing and (zero := values == 0).any():
@@ -449,7 +472,7 @@ class _State:
                 header = table.fields[position]
                 values, bad = units.numbers(cells)
                 if len(bad):
-                    self.say("error", table, f"{bad.iloc[0]!r} is no number ({len(bad)} such cells)",
+                    self.say("error", table, f"{_brief(bad.iloc[0])} is no number ({len(bad)} such cells)",
                              "correct the file, or empty the cell", int(bad.index[0]), _shown(header))  # fmt: skip
                 factor = units.factor(_unit(header), unit) if unit and _unit(header) else 1.0
                 if factor is None:
@@ -528,6 +551,10 @@ class _Keys:
                    if {_normal(header.name), _normal(header.label)} & set(names)]
             for role, names in KEYS.items()
         }  # fmt: skip
+        for position, header in enumerate(table.fields):
+            entry = state.entry(table, header)
+            if entry is not None and entry["item"] in KEYS:
+                self._at[entry["item"]] = [position]
         self.positions = {position for found in self._at.values() for position in found}
         self._codes: dict[str, pd.Series] = {}
         empty = pd.Series(np.nan, table.rows.index)
@@ -536,6 +563,10 @@ class _Keys:
     def has(self, item: Item) -> bool:
         """Tell whether the rows say of whom and when an item would be."""
         return bool(self._at[item.of]) and (not item.yearly or bool(self._at["year"]))
+
+    def lacking(self, item: Item) -> str:
+        """Return which key of an item no column holds."""
+        return item.of if not self._at[item.of] else "year"
 
     def of(self, item: Item) -> pd.Series:
         """Return the code of each row's firm, city or province."""
@@ -552,7 +583,7 @@ class _Keys:
         codes = _firms(cells)
         bad = cells[codes.isna() & cells.notna()]
         if len(bad):
-            self._state.say("warning", self._table, f"{bad.iloc[0]!r} is no stock code ({len(bad)} such rows)",
+            self._state.say("warning", self._table, f"{_brief(bad.iloc[0])} is no stock code ({len(bad)} such rows)",
                             "the rows are left out", int(bad.index[0]),
                             _shown(self._table.fields[position]))  # fmt: skip
         foreign = (codes // 100000).isin([2, 9])
@@ -601,6 +632,12 @@ def _position(table: Table, names: Iterable[str]) -> int | None:
 def _shown(header: Field) -> str:
     """Return a header as messages and the mapping show it."""
     return f"{header.name}({header.unit})" if header.unit else header.name or header.letter
+
+
+def _brief(cell: object) -> str:
+    """Return a cell as messages show it, however long it is."""
+    text = str(cell)
+    return repr(text if len(text) <= 40 else f"{text[:40]}...")
 
 
 def _unit(header: Field) -> str:
@@ -665,11 +702,11 @@ def _mapping(path: Path, declared: Exports) -> tuple[list[dict[str, Any]], list[
         if wrong or missing or types:
             what = f"unknown key '{wrong[0]}'" if wrong else f"'{(missing + types)[0]}' is missing or of the wrong type"
             findings.append(replace(problem, message=f"{said}{what}; expected {', '.join(_ENTRY)}"))
-        elif entry["item"] and entry["item"] not in known:
+        elif entry["item"] and entry["item"] not in {*known, *KEYS}:
             near = difflib.get_close_matches(entry["item"], known, 1)
             hint = f", perhaps '{near[0]}'" if near else ""
             findings.append(replace(problem, message=f"{said}no item '{entry['item']}'{hint}"))
-        elif entry["confirmed"] and entry["item"] and not _unit_fits(entry.get("unit", ""), known[entry["item"]]):
+        elif entry["confirmed"] and not _unit_fits(entry.get("unit", ""), known.get(entry["item"])):
             want = known[entry["item"]].unit
             findings.append(replace(
                 problem, message=f"{said}unit '{entry.get('unit', '')}' cannot become '{want}', the unit of "
@@ -680,8 +717,8 @@ def _mapping(path: Path, declared: Exports) -> tuple[list[dict[str, Any]], list[
     return good, findings
 
 
-def _unit_fits(unit: str, item: Item) -> bool:
-    return item.unit in ("", unit) or bool(unit and units.factor(unit, item.unit))
+def _unit_fits(unit: str, item: Item | None) -> bool:
+    return item is None or item.unit in ("", unit) or bool(unit and units.factor(unit, item.unit))
 
 
 def draft(study: Study, found: Found) -> int:
@@ -714,7 +751,7 @@ def draft(study: Study, found: Found) -> int:
 
 _HEADER = """\
 # Columns that `pilotzones check-data {study}` could not place for sure. A line counts once `confirmed = true`.
-# item: what the column is, a name of the list in README.md; "" leaves the column out.
+# item: what the column is, a name of the list in README.md, or "firm", "city", "province", "year"; "" leaves it out.
 # unit: of the numbers in the file, e.g. "yuan", "10,000 yuan", "100 million yuan", "percent", "10,000 persons".
 # sheet: "*" for every sheet of the file.
 """
