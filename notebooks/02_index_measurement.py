@@ -317,7 +317,7 @@ if "customs" in raw:
     from pilotzones import exports
     from pilotzones.measures import export_quality, sophistication
 
-    customs, sigma = raw["customs"], raw["products"]["sigma"]
+    customs, sigma = raw["customs"], raw["products"].set_index("product")["sigma"]
     shown = ["firm", "product", "destination", "year", "quantity", "price"]
 
 # %% tags=["needs-customs", "shows-units"]

@@ -143,7 +143,7 @@ def records_quality(raw: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:
     columns = ["firm", "province", "product", "destination", "year", "quantity", "price"]
     return {
         "customs": drawn["customs"][columns].astype(text),
-        "products": drawn["products"]["sigma"].reset_index().astype({"product": str}),
+        "products": drawn["products"][["product", "sigma"]].astype({"product": str}),
         "income": drawn["income"],
     }
 

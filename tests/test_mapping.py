@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pilotzones import licensed, paths, studies
+from pilotzones import licensed, measured, paths, studies
 from pilotzones.errors import DataError
 
 STUDY = studies.load("resilience")
@@ -145,3 +145,17 @@ def test_zeros_of_yearbooks_are_gaps_and_counts_need_no_unit(folder: Path) -> No
 def test_a_folder_without_files_says_where_to_look(folder: Path) -> None:
     with pytest.raises(DataError, match="resilience: no files; put the exports there"):
         licensed.find(STUDY)
+
+
+def test_tables_of_records_that_belong_together_are_all_there_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "RAW", tmp_path)
+    folder = tmp_path / "innovation"
+    folder.mkdir()
+    put(folder, "country,year,imports,exports,gdp,rd_spending\nJapan,2012,1,2,3,4\n", "partners.csv")
+    put(folder, "firm,year,application,ipc\n1,2012,A1,G06F 3/00\n", "patents.csv")
+    assert set(licensed.records(studies.load("innovation"))) == {"partners", "patents"}
+    assert set(measured.exported(studies.load("innovation"))) == {"patents"}
+    put(folder, "城市,年份,进口额,出口额\n杭州市,2012,1,2\n", "trade.csv")
+    assert set(measured.exported(studies.load("innovation"))) == {"partners", "city_trade", "patents"}

@@ -545,7 +545,7 @@ def test_records_of_licensed_data_are_the_users_own(monkeypatch: pytest.MonkeyPa
     assert measured.module(load("innovation")) is records
     own = {"patents": pd.DataFrame({"firm": [1], "year": [2015], "symbols": ["G06F 17/30"]})}
     monkeypatch.setattr(licensed, "records", lambda study: own)
-    assert measured.draw(load("innovation"), PANEL, "licensed", 1, 5) is own
+    assert measured.draw(load("innovation"), PANEL, "licensed", 1, 5) == own
 
 
 def test_differences_from_the_panel_are_seen() -> None:

@@ -168,7 +168,7 @@ def test_a_page_that_the_paper_has_nothing_for_is_refused(section: str) -> None:
 def test_readings_start_with_that_of_the_panel(
     study: Study, data: pd.DataFrame, raw: dict[str, pd.DataFrame]
 ) -> None:
-    found = exports.readings(raw["customs"], raw["products"]["sigma"], data)
+    found = exports.readings(raw["customs"], raw["products"].set_index("product")["sigma"], data)
     assert np.allclose(found["as in the panel"], data["SEX"])
     assert np.allclose(found["every record alike"], data["SEX_records"])
     compared = exports.compare(study, data, found, data["SEX_true"], "published")
@@ -181,7 +181,7 @@ def test_the_effect_of_destinations_and_years_takes_the_common_trend(
     study: Study, data: pd.DataFrame, raw: dict[str, pd.DataFrame]
 ) -> None:
     """Listed firms can rise only against other exporters: among themselves the mean record stays where it is."""
-    customs, sigma = raw["customs"], raw["products"]["sigma"]
+    customs, sigma = raw["customs"], raw["products"].set_index("product")["sigma"]
     listed = customs[customs["firm"].isin(data["firm"])]
 
     def by_year(records: pd.DataFrame) -> pd.Series:

@@ -75,14 +75,14 @@ def test_every_indicator_is_that_of_the_province_and_moves_the_index(book: pd.Da
 
 
 def test_records_measured_again_give_the_panel(book: pd.DataFrame, drawn: dict[str, pd.DataFrame]) -> None:
-    measured, _ = synthetic.measure(drawn["customs"], drawn["products"]["sigma"])
+    measured, _ = synthetic.measure(drawn["customs"], drawn["products"].set_index("product")["sigma"])
     keys = pd.MultiIndex.from_frame(book[["firm", "year"]])
     for name, values in measured.items():
         assert book[name].to_numpy() == pytest.approx(values.reindex(keys).to_numpy(), abs=1e-12), name
 
 
 def test_cleaning_drops_what_was_spoilt_and_little_else(drawn: dict[str, pd.DataFrame]) -> None:
-    customs, sigma = drawn["customs"], drawn["products"]["sigma"]
+    customs, sigma = drawn["customs"], drawn["products"].set_index("product")["sigma"]
     usable, dropped = export_quality.clean(customs, sigma)
     assert dropped["zero or negative quantity"] == (customs["quantity"] == 0).sum() > 100
     assert dropped["outlier"] > 100 and dropped["missing value"] == dropped["zero or negative price"] == 0
@@ -96,8 +96,8 @@ def test_cleaning_drops_what_was_spoilt_and_little_else(drawn: dict[str, pd.Data
 def test_quality_is_recovered_and_the_records_know_the_truth(
     book: pd.DataFrame, drawn: dict[str, pd.DataFrame]
 ) -> None:
-    usable, _ = export_quality.clean(drawn["customs"], drawn["products"]["sigma"])
-    quality = export_quality.demand_residual(usable, drawn["products"]["sigma"])["quality"]
+    usable, _ = export_quality.clean(drawn["customs"], drawn["products"].set_index("product")["sigma"])
+    quality = export_quality.demand_residual(usable, drawn["products"].set_index("product")["sigma"])["quality"]
     found = export_quality.recovery(quality, usable["quality_true"], usable)
     assert found.loc["records, within product", "correlation"] > 0.95
     # below one: the effects of destinations and years absorb some of the truth, too
@@ -106,7 +106,7 @@ def test_quality_is_recovered_and_the_records_know_the_truth(
 
 
 def test_without_the_other_exporters_the_common_trend_turns_round(drawn: dict[str, pd.DataFrame]) -> None:
-    customs, sigma = drawn["customs"], drawn["products"]["sigma"]
+    customs, sigma = drawn["customs"], drawn["products"].set_index("product")["sigma"]
     rises = {}
     for name, rows in (("all exporters", customs), ("listed firms", customs[customs["listed"] == 1])):
         found = synthetic.measure(rows, sigma)[0]["SEX_records"]

@@ -53,11 +53,21 @@ def draw(study: Study, panel: pd.DataFrame, source: str, seed: int, firms: int) 
     if records is None:
         return {}
     if source == "licensed":
-        from pilotzones import licensed  # reading exports takes libraries that synthetic pages do without
-
-        return licensed.records(study)
+        return exported(study)
     tables: dict[str, pd.DataFrame] = records.generate(panel, seed, firms)
     return tables
+
+
+def exported(study: Study) -> dict[str, pd.DataFrame]:
+    """Return the tables of records among the user's exports; of those that are of use together only, all or none."""
+    from pilotzones import licensed  # reading exports takes libraries that synthetic pages do without
+
+    records = module(study)
+    found = licensed.records(study)
+    for group in records.TOGETHER if records else ():
+        if not set(group) <= found.keys():
+            found = {name: table for name, table in found.items() if name not in group}
+    return found
 
 
 def against_panel(panel: pd.DataFrame, measures: Mapping[str, tuple[pd.Series, str]]) -> pd.DataFrame:

@@ -87,9 +87,7 @@ def fit_to(notebook: NotebookNode, key: str, source: str = "synthetic") -> None:
             has.add("records")
             tables = set(records.TABLES)
             if source == "licensed" and any(tables & _needs(cell) for cell in notebook.cells):
-                from pilotzones import licensed
-
-                tables &= licensed.records(study).keys()
+                tables &= measured.exported(study).keys()
             has |= tables
     notebook.cells = [cell for cell in notebook.cells if _needs(cell) <= has]
     for cell in filter(_needs, notebook.cells):

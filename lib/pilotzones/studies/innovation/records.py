@@ -18,6 +18,7 @@ from pilotzones.io import read_csv, require_columns
 from pilotzones.measures import spillovers
 
 TABLES = ("patents", "partners", "city_trade", "employment")
+TOGETHER = (("partners", "city_trade"),)  # one is of no use without the other
 # the panel's column that each measure gives
 INDICES = {"count": "patents", "breadth": "ipc_groups", "spillover": "spill", "integration": "conv"}
 # the variable of the tables made from it, ln(1 + x) of the first two

@@ -31,6 +31,7 @@ from pilotzones.studies.quality.frame import YEARS, frame, parameters, provinces
 from pilotzones.studies.quality.indicators import Draws, indicators
 
 TABLES = ("customs", "products", "income")
+TOGETHER = (TABLES,)  # one is of no use without the others
 # the panel's column that each measure gives, which is the variable of the tables
 INDICES = {"quality, by value": "SEX", "quality, by records": "SEX_records", "sophistication": "soph"}
 OUTCOMES = {"quality": "SEX", "sophistication": "soph"}
@@ -51,7 +52,7 @@ def generate(panel: pd.DataFrame, seed: int, firms: int) -> dict[str, pd.DataFra
     -------
     ``customs`` : ``firm``, ``province``, ``product``, ``destination``, ``year``, ``quantity`` (units), ``price`` (yuan
     per unit), ``quality_true`` (log points), ``listed`` (0 or 1).
-    ``products`` : by ``product``: ``sigma``, ``trait`` (standard normal: how sophisticated it is).
+    ``products`` : ``product``, ``sigma``, ``trait`` (standard normal: how sophisticated it is).
     ``income`` : ``province``, ``year``, ``income`` (real GDP per head, yuan of 2011).
 
     Raises
@@ -111,7 +112,7 @@ def draw(listed: pd.DataFrame, p: Mapping[str, Any], seed: int) -> dict[str, pd.
         "listed": (rows["firm"].to_numpy()[row] < OTHERS).astype(int),
     })  # fmt: skip
     _spoil(customs, (a > 0) | (b > 0), products.index[s["products"] :].to_numpy(), draws)
-    return {"customs": customs, "products": products[["sigma", "trait"]]}
+    return {"customs": customs, "products": products[["sigma", "trait"]].reset_index()}
 
 
 def firm_quality(listed: pd.DataFrame, p: Mapping[str, Any], seed: int) -> pd.DataFrame:

@@ -70,12 +70,12 @@ def generate(seed: int, overrides: Mapping[str, Any] | None = None) -> pd.DataFr
 
     listed = out.assign(**{index.name: indices.values(index, out) for index in (ECOM, BASIC)})
     drawn = records.draw(listed, p, seed)
-    measured, spread = measure(drawn["customs"], drawn["products"]["sigma"])
+    measured, spread = measure(drawn["customs"], drawn["products"].set_index("product")["sigma"])
     keys = pd.MultiIndex.from_frame(out[["firm", "year"]])
     for name, values in measured.items():
         out[name] = values.reindex(keys).to_numpy()
     income = regions.set_index(["province", "year"])["gdp"]
-    usable, _ = export_quality.clean(drawn["customs"], drawn["products"]["sigma"])
+    usable, _ = export_quality.clean(drawn["customs"], drawn["products"].set_index("product")["sigma"])
     out["soph"] = np.log(sophistication.firm_sophistication(usable, income).reindex(keys).to_numpy())
     out["true_effect"] = records.firm_quality(listed, p, seed)["effect"] / spread
     return out
