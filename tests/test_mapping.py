@@ -65,6 +65,13 @@ def test_a_header_that_resembles_one_waits_for_the_user(folder: Path) -> None:
     assert found(folder).values["urbanisation"].to_dict() == {(330100, 2012): 74.3}
 
 
+def test_columns_that_are_not_used_are_named(folder: Path) -> None:
+    put(folder, "年份,城市,城镇化率(%),亮度\n2012,杭州市,74.3,9\n")
+    assert "a.csv: columns not used: 亮度; if one holds an item that is missing, say so" in messages(folder, "note")[-1]
+    put(folder, line("亮度", "light"), "mapping.toml")
+    assert found(folder).values["light"].to_list() == [9.0]
+
+
 def test_a_column_can_be_left_out(folder: Path) -> None:
     put(folder, "年份,城市,城镇化率(%)\n2012,杭州市,74.3\n")
     put(folder, line("城镇化率(%)", ""), "mapping.toml")

@@ -506,6 +506,16 @@ class _State:
             for item in likely[:1]:
                 drafted.add((table.file, _shown(header)))
                 self._candidate(table, header, item, f"resembles {item.names[0]}")
+        unused: dict[tuple[str, str], list[str]] = {}
+        for table, header in self.spare:
+            if (table.file, _shown(header)) not in drafted:
+                unused.setdefault((table.file, table.sheet), []).append(_shown(header))
+        for (file, sheet), columns in unused.items():
+            more = f" and {len(columns) - 20} more" if len(columns) > 20 else ""
+            advice = f"if one holds an item that is missing, say so in {MAPPING}" if missing else ""
+            self.findings.append(
+                Finding("note", f"columns not used: {', '.join(columns[:20])}{more}", advice, file, sheet)
+            )
         for number, entry in enumerate(self.mapping):
             if number not in self.used:
                 self.findings.append(Finding(
