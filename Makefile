@@ -14,7 +14,7 @@ book: $(READY)  ## execute every page that changed, write _build/html/index.html
 	$(BIN)/pilotzones book
 
 test: $(READY)  ## run the whole test suite
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: $(READY)  ## time the estimators side by side, write _build/bench*.json
 	$(BIN)/python tests/bench.py
