@@ -15,7 +15,6 @@ import tomllib
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pilotzones import paths, places, policy, studies
+from pilotzones import paths, places, policy
 from pilotzones.catalogue import Item
 from pilotzones.declare import Study
 from pilotzones.errors import DataError
@@ -234,14 +233,15 @@ def records(study: Study) -> dict[str, pd.DataFrame]:
     return dict(_as_they_are(study).records)
 
 
+_last: list[tuple[Study, dict[str, str], Found]] = []
+
+
 def _as_they_are(study: Study) -> Found:
     """Return what is found, read once for several questions as long as the files are the same."""
-    return _found(study.key, tuple(fingerprints(study).items()))
-
-
-@lru_cache(maxsize=1)
-def _found(key: str, files: tuple[tuple[str, str], ...]) -> Found:
-    return find(studies.load(key))
+    files = fingerprints(study)
+    if not (_last and _last[0][0] is study and _last[0][1] == files):
+        _last[:] = [(study, files, find(study))]
+    return _last[0][2]
 
 
 # --- finding -------------------------------------------------------------------------------------------------------
