@@ -17,7 +17,7 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return command(ROOT, *arguments, cwd=cwd)
 
 
-@pytest.mark.parametrize("name", ["book", "panel", "run", "ledger", "calibrate"])
+@pytest.mark.parametrize("name", ["book", "panel", "run", "ledger", "calibrate", "sweep"])
 def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         cli.main([name, "--help"])

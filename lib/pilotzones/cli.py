@@ -56,6 +56,19 @@ def parser() -> argparse.ArgumentParser:
     calibrate.add_argument("--fit", action="store_true", help="fit the parameters to the printed tables")
     calibrate.add_argument("--runs", type=_positive, default=200, help="panels of the Monte Carlo (default: 200)")
     calibrate.add_argument("--workers", type=_positive, default=2, help="panels at a time (default: 2)")
+
+    epilog = (
+        "examples:\n  pilotzones sweep grid.yml -j 2\n  pilotzones sweep grid.yml --scheduler tcp://host:8786\n\n"
+        "A second run resumes where the first was cut short. book/sweep.md says what a grid is."
+    )
+    sweep = command("sweep", _sweep, "estimate every specification of a grid and write one Parquet file", epilog)
+    sweep.add_argument("grid", type=Path, help="YAML file")
+    sweep.add_argument("-o", "--output", type=Path, help="results (default: beside the grid, ending in .parquet)")
+    sweep.add_argument("-j", "--workers", type=_positive, help="processes (default: one per processor)")
+    sweep.add_argument("--scheduler", help="run on Dask: local, or the address of a scheduler, e.g. tcp://host:8786")
+    sweep.add_argument("--yes", action="store_true", help="run more than 100,000 specifications")
+    sweep.add_argument("--dry-run", action="store_true", help="count and show the specifications, run none")
+    sweep.add_argument("--pages", nargs="+", metavar="N", help="notebooks of N specifications, of all, or of those ids")
     return top
 
 
@@ -144,6 +157,45 @@ def _calibrate(options: argparse.Namespace) -> int:
     studies.load(options.study)
     fit = ["--fit"] if options.fit else []
     calibration.main([options.study, *fit, "--runs", str(options.runs), "--workers", str(options.workers)])
+    return 0
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    import logging
+    import os
+    from functools import partial
+
+    os.environ["OMP_NUM_THREADS"] = "1"  # before numpy is there; the workers inherit it
+    from pilotzones import specifications, sweep
+
+    logging.getLogger().setLevel(logging.WARNING)  # pyfixest asks for every message of every library
+    output = options.output or options.grid.with_suffix(".parquet")
+    if output.suffix != ".parquet":
+        raise ParameterError(f"output = '{output}': expected a name that ends in .parquet")
+    limit = sys.maxsize if options.yes else specifications.MOST
+    found = specifications.expand(specifications.read(options.grid), limit)
+    workers = options.workers or os.cpu_count() or 1
+    groups = sweep.groups(found)
+    print(f"{len(found):,} specifications in {len(groups):,} groups")
+    if options.dry_run:
+        for one in found[:5]:
+            print(f"  {one.id}  {one.study}: {one.formula}; {one.vcov}")
+        print("  ..." if len(found) > 5 else "")
+        return 0
+    engine = sweep.here
+    if options.scheduler:
+        engine = partial(sweep.dask, options.scheduler, workers)
+    elif workers > 1 and len(groups) > 1:
+        engine = partial(sweep.processes, workers)
+    rows = sweep.run(found, output, engine)
+    failed = rows[rows["error"] != ""]
+    print(f"{output}: {len(rows) - len(failed):,} estimated, {len(failed):,} not")
+    for message, count in failed["error"].value_counts().head(5).items():
+        print(f"  {count:,}: {message}")
+    if options.pages:
+        ids = sweep.chosen(rows, options.pages)
+        for path in sweep.render([one for one in found if one.id in set(ids)], output.with_suffix(".pages")):
+            print(path)
     return 0
 
 

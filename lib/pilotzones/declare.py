@@ -354,12 +354,12 @@ class Study:
         return [name.strip() for name in self.blocks.get(block, "").split("+") if name.strip()]
 
     def has_section(self, section: str) -> bool:
-        """Tell whether the study has a page for a section: data, measurement, scorecard always; others with a table."""
+        """Tell whether the study has a page for a section: some always, others with a table."""
         if section == "08_modern_did":
             return "rollout" in self.features
         if section == "07_spatial" and "pairs" in self.features:
             return True  # pairs are lines on the map, whatever the paper has
-        return section[:2] in ("01", "02", "09") or bool(self.section_tables(section))
+        return section[:2] in ("01", "02", "09", "12") or bool(self.section_tables(section))
 
     def section_tables(self, section: str) -> list[Table]:
         """Return the tables that belong to one section of the paper."""

@@ -147,6 +147,24 @@ class Across(Parameters):
         return self
 
 
+class OneSpecification(Common):
+    """A regression written out; without a formula the paper's main column."""
+
+    scenario: Literal["paper", Scenario] = Field("paper", description="effects laid over the roll-out")
+    formula: str = Field("", description="the regression; empty for the paper's main column")
+    sample: str = Field("", description="rows kept, as a pandas condition")
+    matching: str = Field("", description="propensity-score formula of a matched sample")
+    winsorise: float = Field(0.0, ge=0, lt=0.5, description="share drawn in to the quantile at either end")
+    singletons: Literal["", "keep", "drop"] = Field("", description="rows alone in a level of an effect")
+
+    @model_validator(mode="after")
+    def _with_a_formula(self) -> OneSpecification:
+        given = [name for name in ("sample", "matching", "winsorise", "singletons") if getattr(self, name)]
+        if given and not self.formula:
+            raise ParameterError(f"{given[0]} = {getattr(self, given[0])!r}: expected together with a formula")
+        return self
+
+
 SECTIONS: dict[str, type[Parameters]] = {
     "02_index_measurement": Measurement,
     "03_baseline": Baseline,
@@ -157,6 +175,7 @@ SECTIONS: dict[str, type[Parameters]] = {
     "08_modern_did": ModernDid,
     "10_verification": Verification,
     "11_across_studies": Across,
+    "12_specification": OneSpecification,
 }
 """The sections that have parameters of their own; all others have the common ones."""
 

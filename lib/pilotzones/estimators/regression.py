@@ -59,8 +59,9 @@ from scipy import stats
 
 from pilotzones.errors import DataError, DeclarationError
 
-# in units of each variable's standard deviation, see _scale; pyfixest's 1e-6 moves standard errors by 1e-9
+# in units of each variable's standard deviation, see scales(); pyfixest's 1e-6 moves standard errors by 1e-9
 TOLERANCE = 1e-10
+COLLINEAR = 1e-9  # smallest pivot of the cross-products, in the same units
 CONSTANT = "_cons"  # Stata's name, and the one of the published tables
 
 
@@ -429,7 +430,7 @@ def _prepare(parsed: Formula, frame: pd.DataFrame, effects: Mapping[str, list[st
         drop_intercept=False,
         weights=None,
         weights_type="aweights",
-        collin_tol=1e-9,
+        collin_tol=COLLINEAR,
         lookup_demeaned_data={},
         demeaner=MapDemeaner(fixef_tol=TOLERANCE),
         context={},
@@ -468,7 +469,7 @@ def _estimate(model: Any, effects: Mapping[str, list[str]], formula: str) -> pd.
         raise DataError(f"formula '{formula}': the outcome '{model._Y.columns[0]}' is {y[0, 0]:g} in all {len(y)} rows")
     instrumented = isinstance(model, Feiv)
     variables = pd.concat([model._Y, model._X, *([model._Z] if instrumented else [])], axis=1)
-    scale = _scale(variables.loc[:, ~variables.columns.duplicated()])
+    scale = scales(variables.loc[:, ~variables.columns.duplicated()])
     for matrix in ("_Y", "_X", *(("_Z", "_endogvar") if instrumented else ())):
         values = getattr(model, matrix)
         setattr(model, matrix, values / scale[values.columns])
@@ -504,7 +505,7 @@ def _estimate(model: Any, effects: Mapping[str, list[str]], formula: str) -> pd.
     return scale
 
 
-def _scale(variables: pd.DataFrame) -> pd.Series:
+def scales(variables: pd.DataFrame) -> pd.Series:
     """Return the power of two nearest to each column's standard deviation (1 for a constant).
 
     The tolerances of demeaning and of collinearity are absolute numbers: in these units they mean the same for yuan
