@@ -104,20 +104,25 @@ class Spatial(Common):
     radius: int = Field(150, ge=50, le=500, description="reach of the spillover in km")
 
 
-class ModernDid(Common):
-    """The world that the outcome comes from, and the resampling."""
+class World(Common):
+    """The world that the outcome comes from."""
 
     scenario: Literal["paper", Scenario] = Field("paper", description="effects laid over the roll-out")
-    draws: int = Field(999, ge=99, description="bootstrap samples and fake roll-outs")
 
     @model_validator(mode="after")
-    def _scenario_of_a_known_truth(self) -> ModernDid:
+    def _scenario_of_a_known_truth(self) -> World:
         if self.source == "licensed" and self.scenario != "paper":
             raise ParameterError(
                 f"scenario = {self.scenario!r} with source = 'licensed': a scenario replaces effects that are known, "
                 "and those of licensed data are not; use scenario = 'paper', or source = 'synthetic'"
             )
         return self
+
+
+class ModernDid(World):
+    """The resampling."""
+
+    draws: int = Field(999, ge=99, description="bootstrap samples and fake roll-outs")
 
 
 class Verification(Parameters):
@@ -147,10 +152,9 @@ class Across(Parameters):
         return self
 
 
-class OneSpecification(Common):
+class OneSpecification(World):
     """A regression written out; without a formula the paper's main column."""
 
-    scenario: Literal["paper", Scenario] = Field("paper", description="effects laid over the roll-out")
     formula: str = Field("", description="the regression; empty for the paper's main column")
     sample: str = Field("", description="rows kept, as a pandas condition")
     matching: str = Field("", description="propensity-score formula of a matched sample")

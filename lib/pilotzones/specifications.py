@@ -291,8 +291,8 @@ def _alternatives(choices: Choices) -> Iterator[dict[str, list[Any]]]:
     """Yield, for each study and column, what every field of a specification can be, in the order of the fields."""
     for key in dict.fromkeys(choices.study):
         study = studies.load(key)
-        for source in choices.source:
-            parameters.validate("01_data", {"study": key, "source": source})
+        for source, scenario in product(choices.source, choices.scenario):
+            parameters.validate("12_specification", {"study": key, "source": source, "scenario": scenario})
         asked = [name for column in choices.column for name in (columns(study) if column == "all" else [column])]
         seeds = [number for seed in choices.seed for number in _seeds(study, seed)]
         for name in dict.fromkeys(asked):

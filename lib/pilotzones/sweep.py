@@ -72,7 +72,7 @@ class Group:
     @property
     def id(self) -> str:
         """Changes with every specification in it and with everything their results depend on."""
-        words = " ".join([fingerprint(), *(one.id for one in self.specifications)])
+        words = " ".join([fingerprint(), *exports(self.specifications), *(one.id for one in self.specifications)])
         return hashlib.sha256(words.encode()).hexdigest()[:16]
 
 
@@ -99,6 +99,12 @@ def fingerprint() -> str:
     hashes = {shown(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)}
     words = json.dumps([hashes, _versions()], sort_keys=True)
     return hashlib.sha256(words.encode()).hexdigest()
+
+
+def exports(specifications: Sequence[Specification]) -> list[str]:
+    """Return the fingerprints of the user's exports that licensed specifications use."""
+    keys = sorted({one.study for one in specifications if one.source == "licensed"})
+    return [panel.fingerprint(studies.load(key)) for key in keys]
 
 
 def _versions() -> dict[str, str]:
@@ -353,8 +359,9 @@ def run(specifications: Sequence[Specification], output: Path, engine: Engine = 
     if not specifications:
         raise ParameterError("the grid has no specification")
     ids = sorted(one.id for one in specifications)
+    files_used = exports(specifications)
     if output.exists():
-        return _existing(output, ids)
+        return _existing(output, ids, files_used)
     parts = output.with_suffix(".parts")
     every = groups(specifications)
     files = {group: parts / f"{group.id}.parquet" for group in every}
@@ -373,7 +380,8 @@ def run(specifications: Sequence[Specification], output: Path, engine: Engine = 
             bar.update(len(group.specifications))
     tables = [_read(files[group]) for group in every]
     panels = {key: value for table in tables for key, value in json.loads(table.schema.metadata[_METADATA]).items()}
-    words = {"library": fingerprint(), "versions": _versions(), "panels": dict(sorted(panels.items()))}
+    words = {"library": fingerprint(), "exports": files_used, "versions": _versions()}
+    words["panels"] = dict(sorted(panels.items()))
     whole = pa.concat_tables(tables).sort_by("id").combine_chunks()
     whole = whole.replace_schema_metadata({_METADATA: json.dumps(words)})
     write_atomically(output, partial(_write, whole))
@@ -381,12 +389,12 @@ def run(specifications: Sequence[Specification], output: Path, engine: Engine = 
     return whole.to_pandas()
 
 
-def _existing(output: Path, ids: Sequence[str]) -> pd.DataFrame:
+def _existing(output: Path, ids: Sequence[str], files_used: list[str]) -> pd.DataFrame:
     """Return finished results of the same specifications and versions."""
     try:
         table = _read(output)
-        library = json.loads((table.schema.metadata or {})[_METADATA])["library"]
-        same = table["id"].to_pylist() == ids and library == fingerprint()
+        words = json.loads((table.schema.metadata or {})[_METADATA])
+        same = table["id"].to_pylist() == ids and words["library"] == fingerprint() and words["exports"] == files_used
     except (OSError, pa.ArrowException, KeyError, ValueError):
         same = False
     if not same:
