@@ -133,6 +133,7 @@ def test_a_condition_narrows_the_columns_own_sample(tmp_path: Path) -> None:
         ("study: innovation\nseed: -1", ["seed = -1"]),
         ("study: innovation\nwinsorise: 0.5", ["winsorise = 0.5", "below 0.5"]),
         ("study: innovation\nscenario: rosy", ["scenario = 'rosy'", "homogeneous"]),
+        ("study: innovation\nsource: licensed", ["no files in data/raw/innovation"]),
         ("study: innovation\nsource: licensed", ["data/raw/innovation"]),
         ("specifications: []", ["specifications: expected a list of sets"]),
         ("specifications: [{study: innovation}, {study: 3}]", ["specifications 2: study = 3"]),
