@@ -84,10 +84,14 @@ def near_a_zone(panel: pd.DataFrame) -> pd.Series:
     return bands.any(axis=1)
 
 
-def laid_over(study: Study, panel: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
+def laid_over(study: Study, panel: pd.DataFrame, scenario: Scenario, strength: float = 1.0) -> pd.DataFrame:
     """Return a synthetic panel in which the outcome is what it would have been in another world.
 
     The untreated outcome stays, controls and all; the effect is replaced, its mean over treated rows kept.
+
+    Parameters
+    ----------
+    strength : how far the world is from ``homogeneous``: 0 is that world, 1 the scenario, 2 twice as far away.
 
     Raises
     ------
@@ -98,6 +102,8 @@ def laid_over(study: Study, panel: pd.DataFrame, scenario: Scenario) -> pd.DataF
         raise ParameterError(f"scenario = {scenario!r}: needs a panel whose true effect is known; expected 'paper'")
     size = float(panel.loc[panel["event_time"] >= 0, TRUTH].mean())
     added = effects(panel, scenario, size)
+    alike = effects(panel, "homogeneous", size)
+    added = alike + strength * (added - alike)
     outcome = panel[study.outcome] - panel[TRUTH] + added["effect"] + added["violation"]
     return panel.assign(**{study.outcome: outcome, TRUTH: added["effect"]})
 
