@@ -97,35 +97,41 @@ report.note(declared, "01_data", "treatment", p.source)
 
 # %% tags=["needs-rollout"]
 if "rollout" in declared.features:
+    cities = describe.rollout(declared, data)
     report.show(
-        report.figures.rollout_map(declared, data),
+        report.figures.rollout_map(cities),
         name="fig-rollout",
-        alt="Map of China's prefectures as dots, coloured by the batch of their first pilot zone; "
+        alt="Map of China's prefectures as dots, coloured and shaped by the batch of their first pilot zone; "
         "early batches lie on the coast and in provincial capitals.",
         caption="Every prefecture by the batch of its first pilot zone, real dates and coordinates; rings mark the "
         "cities that count as treated in this study. Prefectures of zones smaller than a prefecture are included.",
+        data=cities,
     )
 
 # %% tags=["needs-rollout"]
 if "rollout" in declared.features:
+    coverage = describe.coverage(declared, sample)
     report.show(
-        report.figures.timeline(declared, sample),
+        report.figures.timeline(declared, coverage),
         name="fig-timeline",
         alt="Left, a step line of the number of cities with a zone in force by year; right, bars of the share of units "
         "that are treated.",
         caption=f"Treatment over time in the {p.source} panel: cities with a zone in force (left) and the share of "
         "treated units (right). Approval years count in full.",
+        data=coverage,
     )
 
 # %% tags=["needs-intensity", "shows-units"]
 if "intensity" in declared.features:
+    intensity = describe.intensity(declared, data)
     report.show(
-        report.figures.intensity_map(declared, data),
+        report.figures.intensity_map(declared, intensity),
         name="fig-intensity",
         alt="Heat map of the index by province and year: all rows get lighter from left to right, a few provinces at "
         "the top much more than the others.",
         caption=f"{declared.treatment}, the treatment, by province and year, the highest in the last year on top "
         f"({p.source} data).",
+        data=intensity,
     )
 
 # %% [markdown]
@@ -155,12 +161,14 @@ gaps = describe.missing(sample, names)
 if gaps.empty:
     print("Neither the outcome nor a control has a missing value.")
 else:
+    share = gaps / sample.groupby("year").size() * 100
     report.show(
-        report.figures.missing_heatmap(gaps, sample.groupby("year").size()),
+        report.figures.missing_heatmap(share),
         name="fig-missing",
         alt="Heat map of the share of missing values by variable and year.",
         caption=f"Missing values by variable and year in the {p.source} panel, percent of rows. "
         "Variables without gaps are left out.",
+        data=share,
     )
 
 # %% tags=["remove-input"]
@@ -204,6 +212,7 @@ if "rollout" in declared.features:
         "minus to plus 0.25.",
         caption=f"Normalised differences in {year} ({p.source} data). Outside the grey band, results begin to depend "
         "on how the controls enter the regression.",
+        data=balance,
     )
 
 # %% [markdown]

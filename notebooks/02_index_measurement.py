@@ -131,13 +131,15 @@ if "patents" in raw:
 # %% tags=["needs-patents"]
 if "patents" in raw:
     width = patents.width(raw["patents"])
+    measures = pd.DataFrame({"count": count, "breadth": breadth, "width": width})
     report.show(
-        figures_measurement.breadth_and_width(count, breadth, width),
+        figures_measurement.breadth_and_width(measures),
         name="fig-breadth",
         alt="Two density plots of firm-years against the log number of patents: breadth rises with it almost one to "
         "one, mean width does not.",
         caption=f"Breadth (left) and mean width (right) of a firm's patents in a year against their number "
         f"({behind}, {drawn['firm'].nunique()} firms; firm-years with patents; darker: more of them).",
+        data=measures,
     )
 
 # %% tags=["remove-input", "needs-patents"]
@@ -185,6 +187,7 @@ if "partners" in raw:
         alt="Left, lines of the national spillover pools through imports and exports by year; right, bars of the "
         "largest partners behind them in the last year.",
         caption=f"Step 3: national pools of foreign R&D by year, and the partners behind them ({behind}{made_up}).",
+        data={"all partners": national, "by partner": by_partner},
     )
 
 # %% tags=["needs-partners"]
@@ -242,6 +245,7 @@ if "employment" in raw:
         alt="Line of the mean share of producer services in employment by year, the last year an open mark at the "
         "height of the one before.",
         caption=f"Mean share of producer services over cities ({behind}). Open: taken over from another year.",
+        data=conv,
     )
 
 # %% tags=["needs-employment"]
@@ -282,6 +286,7 @@ if "patents" in raw:
         "transformation; only the logarithm of positive counts is flat by construction.",
         caption=f"Benchmark estimate with 95% intervals by unit and transformation ({p.source} data, "
         f"errors: {p.vcov}).",
+        data=table,
     )
 
 # %% tags=["needs-patents"]
@@ -374,6 +379,7 @@ if "customs" in raw and p.source == "synthetic":
         name="fig-recovered",
         alt="Density plot of measured against true quality of firm-years: a cloud along the diagonal.",
         caption=f"Measured and true export quality of firm-years ({behind}; darker: more of them).",
+        data=data[["SEX", "SEX_true"]],
     )
 
 # %% [markdown] tags=["needs-customs"]
@@ -498,6 +504,7 @@ if "indices" in declared.features:
         alt="Dot plot of the weights by indicator, largest on top, computed and where there are any as printed.",
         caption=f"Entropy weights of {index.name}, computed on {p.source} data{beside}; bars, where a synthetic panel "
         "is calibrated to them: 95% of the weights in fresh samples. Sign: whether more is better.",
+        data=weights,
     )
 
 # %% tags=["remove-input", "needs-indices"]
@@ -552,6 +559,7 @@ if "indices" in declared.features:
         alt=f"Left, lines of the index by year for five {places}; right, its mean by year over all of them, or over "
         "those that are ever treated and those that never are.",
         caption=f"{index.name} by year: five {places} (left) and means over {places} (right; {p.source} data).",
+        data=cities.filter([place, "year", "cohort", index.name]),
     )
 
 # %% [markdown] tags=["needs-intensity"]
@@ -591,6 +599,7 @@ if "outcome_index" in declared.features:
         alt="The benchmark estimate in standard deviations with 95% intervals under five ways to build the index.",
         caption=f"Benchmark estimate with 95% intervals, in standard deviations of each index ({p.source} data, "
         f"errors: {p.vcov}).",
+        data=found,
     )
 
 # %% [markdown] tags=["needs-outcome_index"]
@@ -623,6 +632,7 @@ if "outcome_index" in declared.features:
         "out, and a line at the estimate with all indicators.",
         caption=f"Benchmark estimate with 95% intervals when {index.name} is built without the indicator named at the "
         f"left ({p.source} data, errors: {p.vcov}).",
+        data={"one left out": without, "all indicators": found.iloc[:1]},
     )
 
 # %% tags=["remove-input", "needs-outcome_index"]
@@ -671,25 +681,29 @@ if "pairs" in declared.features:
 
 # %% tags=["needs-pairs", "shows-units"]
 if "pairs" in declared.features:
+    drawn = pairs.paths(data, by_city, chosen)
     report.show(
-        figures_pairs.by_year(data, by_city, chosen),
+        figures_pairs.by_year(drawn),
         name="fig-pairs",
         alt="Left, the standardised index of two cities by year: two rising lines that cross. Right, synchronisation "
         "by year of four pairs, near its upper bound of 1 with single years below.",
         caption="Two standardised series (left), and the synchronisation of four pairs: the strongest tie without a "
         "zone, with one and with two, and the weakest retained one. The upper bound is dotted, the lower one far off "
         f"the axis ({p.source} data).",
+        data=drawn,
     )
 
 # %% tags=["needs-pairs"]
 if "pairs" in declared.features:
+    density = pairs.density(declared, data)
     report.show(
-        figures_pairs.outcome(declared, data),
+        figures_pairs.outcome(declared, density, data["year"].nunique()),
         name="fig-outcome",
         alt="Two histograms of the outcome with long right tails, one for rows without and one for rows with a zone in "
         "force; a second axis shows the index before the transform.",
         caption=f"Distribution of {declared.outcome} in the rows of the benchmark ({p.source} data). Rows with a zone "
         "in force are from later years and other cities: the distance of the two histograms is no effect.",
+        data=density,
     )
 
 # %% tags=["remove-input", "needs-pairs"]
@@ -716,6 +730,7 @@ if "pairs" in declared.features:
         alt="The benchmark estimate with 95% intervals in levels and under four filters.",
         caption=f"Benchmark estimate with 95% intervals when the trend is removed from the index of each city before "
         f"synchronisation is measured ({p.source} data, errors: {p.vcov}).",
+        data=filtered,
     )
 
 # %% tags=["remove-input", "needs-pairs"]
@@ -744,6 +759,7 @@ if "pairs" in declared.features:
         alt="The benchmark estimate with 95% intervals, each time with another indicator left out of the index.",
         caption=f"Benchmark estimate with 95% intervals when {index.name} is built without the indicator named at the "
         f"left ({p.source} data, errors: {p.vcov}).",
+        data=left_out,
     )
 
 # %% [markdown] tags=["needs-indices", "shows-units"]

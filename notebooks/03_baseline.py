@@ -107,6 +107,7 @@ report.show(
     name="fig-errors",
     alt="The benchmark estimate with 95% confidence intervals under each kind of standard error.",
     caption=f"Benchmark estimate with 95% intervals under each standard error ({p.source} data).",
+    data=under,
 )
 
 # %% tags=["remove-input"]
@@ -186,14 +187,16 @@ if "rollout" in declared.features:
         f"standard (base: year {p.base}, ends binned)": replicate.event_study(declared, standard, data, p.vcov),
     }
     true_path = truth.by_event_time(replicate.select(data, figure.sample))
+    drawn = report.figures.with_truth({label: fit.coefficients for label, fit in paths.items()}, true_path)
     report.show(
-        report.figures.event_plot(paths, true_path, ylabel=declared.effect_label),
+        report.figures.event_plot(drawn, ylabel=declared.effect_label),
         name="fig-event-study",
         alt="Event-study coefficients with 95% intervals under the paper's base and under the standard base; where the "
         "data are synthetic the true mean effect is marked.",
         caption=f"Dynamic effect with 95% intervals ({p.source} data, standard errors: {p.vcov}), with the paper's "
         "dummies and with those of this page's parameters. Black marks, where the truth is known: mean effect by years "
         "of treatment.",
+        data=drawn,
     )
 
 # %% tags=["needs-rollout"]

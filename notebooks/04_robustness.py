@@ -94,6 +94,7 @@ if "placebo" in declared.features:
         alt="Histograms of the t values of fake pilot zones, with the standard normal density and the real t value.",
         caption=f"t values of {p.draws} fake roll-outs ({p.source} data, standard errors: {p.vcov}): in never-treated "
         "cities, with the truly treated units in the sample and without them, and in any city. Line: the real t value.",
+        data={label: placebo.draws for label, placebo in fake.items()},
     )
 
 # %% tags=["remove-input", "needs-placebo"]
@@ -194,6 +195,7 @@ if "factors" in declared.features:
         "second factor, with the real instrument marked.",
         caption=f"First-stage F (left, log scale) and 2SLS estimate (right, middle 90% of draws) when cities exchange "
         f"the first factor of their instrument by lot ({p.source} data, errors clustered by city).",
+        data={rest: table for (rest, errors), table in noise.items() if errors == "cluster:city"},
     )
 
 # %% tags=["remove-input", "needs-instruments"]
@@ -248,10 +250,11 @@ if "matching" in declared.features:
 # %% tags=["needs-matching"]
 if "matching" in declared.features:
     report.show(
-        report.figures.overlap_plot(matches),
+        report.figures.overlap_plot(matches.rows()),
         name="fig-overlap",
         alt="Histograms of the propensity score of treated rows, of control rows, and of matched control rows.",
         caption=f"Overlap of the propensity score ({p.source} data): treated rows, all controls and matched controls.",
+        data=matches.rows(),
     )
 
 # %% tags=["needs-matching"]

@@ -74,6 +74,7 @@ report.show(
     alt="Treatment coefficients of all subsamples with 95% intervals and a line at zero.",
     caption=f"Effect by subsample with 95% intervals ({p.source} data, standard errors: {p.vcov}). "
     "Overlapping intervals do not settle whether two coefficients differ: see the tests below.",
+    data=groups,
 )
 
 # %% tags=["remove-input"]

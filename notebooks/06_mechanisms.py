@@ -146,6 +146,7 @@ if {"mediators", "cities"} <= declared.features:
         "zero.",
         caption=f"Indirect effect by the assumed correlation of the two equations' errors ({p.source} data), with the "
         "95% band of the city bootstrap. Dashed: the correlation at which it vanishes.",
+        data={label: model.sensitivity for label, model in found.items()},
     )
 
 # %% tags=["remove-input", "needs-mediators"]

@@ -84,6 +84,7 @@ if "cities" in declared.features:
         alt="Coefficients of ten distance bands from 50 to 500 km with 95% intervals and a line at zero.",
         caption=f"Effect of a zone in force at a distance, with 95% intervals ({p.source} data, errors: {p.vcov}). "
         "Distances are great circles between real seats of government.",
+        data=bands,
     )
 
 # %% tags=["needs-cities"]
@@ -93,13 +94,15 @@ if "cities" in declared.features:
 # %% tags=["needs-pairs", "shows-units"]
 if "pairs" in declared.features:
     made_up = ": places and zones are real, the sizes behind the ties are not" if p.source == "synthetic" else ""
+    drawn = pairs.network(declared, data)
     report.show(
-        figures_pairs.network(declared, data),
+        figures_pairs.network(drawn),
         name="fig-network",
         alt="Map of the cities of the sample as dots, larger with more partners, joined by thin lines where ties are "
         "strongest: dense webs in the east and centre, few lines in the west and north; zone cities are ringed.",
         caption=f"The 1,000 strongest of the retained ties ({p.source} data{made_up}). Rings: cities with a zone by "
         "the end of the sample.",
+        data=drawn,
     )
 
 # %% tags=["needs-pairs", "shows-units"]
@@ -113,12 +116,14 @@ if "pairs" in declared.features:
 
 # %% tags=["needs-pairs"]
 if "pairs" in declared.features:
+    ties = pairs.strengths(data)
     report.show(
-        figures_pairs.strength(data),
+        figures_pairs.strength(ties),
         name="fig-strength",
         alt="Density plot of the strength of ties against distance, both on log scales: a falling band, cut by a "
         "horizontal line at the median.",
         caption=f"Strength of all ties of pairs without two zones, by distance; darker: more pairs ({p.source} data).",
+        data=ties,
     )
 
 # %% tags=["remove-input", "needs-pairs"]
@@ -141,6 +146,7 @@ if "pairs" in declared.features:
         name="fig-distance",
         alt="Treatment coefficients by distance between the two cities, with 95% intervals.",
         caption=f"Effect by distance between the two cities, with 95% intervals ({p.source} data, errors: {p.vcov}).",
+        data=near,
     )
 
 # %% tags=["remove-input"]
@@ -176,6 +182,7 @@ if "cities" in declared.features:
         alt="The benchmark estimate with 95% intervals under independent, clustered and Conley errors.",
         caption=f"Benchmark estimate with 95% intervals under independent, clustered and spatial errors ({p.source} "
         "data).",
+        data=errors,
     )
 
 # %% tags=["remove-input", "needs-cities"]

@@ -79,6 +79,7 @@ report.show(
     alt="Scatter plot of the two-by-two comparisons, weight against estimate, one colour per kind of comparison.",
     caption="Every two-by-two comparison behind the two-way fixed effects estimate (line): its weight and its estimate "
     f"({behind}, units observed in all years).",
+    data=taken_apart.comparisons,
 )
 
 # %% tags=["remove-input"]
@@ -100,20 +101,23 @@ report.view(modern_did.notes(found), "What is special about each estimator here"
 
 # %%
 report.show(
-    figures_modern.estimates_plot(found, modern_did.truth(design), xlabel=declared.effect_label),
+    figures_modern.estimates_plot(modern_did.table(found), modern_did.truth(design), xlabel=declared.effect_label),
     name="fig-estimators",
     alt="The effect with 95% intervals by estimator, with a line at the true mean effect where it is known.",
     caption=f"Mean effect over treated unit-years with 95% intervals, by estimator ({behind}). Line, where the truth "
     "is known: the true mean effect.",
+    data=modern_did.table(found),
 )
 
 # %%
+paths = report.figures.with_truth(figures_modern.by_event_time(found), modern_did.true_path(design))
 report.show(
-    figures_modern.event_plot(found, modern_did.true_path(design), ylabel=declared.effect_label),
+    figures_modern.event_plot(paths, ylabel=declared.effect_label),
     name="fig-modern-event-study",
     alt="Effects by years since the zone with 95% intervals, one colour per estimator; black marks for the truth.",
     caption=f"Effects by years since the zone, with 95% intervals ({behind}). Black marks, where the truth is known: "
     "mean effect of the treated rows of that year.",
+    data=paths,
 )
 
 # %% tags=["remove-input"]

@@ -24,6 +24,7 @@ vcov: str = "published"  # standard errors: published, iid, hetero, cluster_unit
 
 # %% tags=["hide-input"]
 from pilotzones import ledger, panel, parameters, replicate, report, studies
+from pilotzones.report import figures_scorecard
 
 p = parameters.check("09_scorecard", globals())
 declared = studies.load(p.study)
@@ -49,12 +50,39 @@ report.banner(declared, p.source, p.seed, p.vcov)
 rows = ledger.build(declared, data, p.source, p.seed, p.vcov)
 report.verdict_counts(rows, f"Verdicts by table of the paper ({p.source} data)")
 
+# %%
+counts = ledger.verdicts(rows)
+report.show(
+    figures_scorecard.verdict_heatmap(counts),
+    name="fig-verdicts",
+    alt="Heat map of verdicts by table of the paper: each cell gives the number of printed numbers with that verdict, "
+    "and is darker the larger their share of the table.",
+    caption=f"Verdicts by table of the paper ({p.source} data). In each cell the number of printed numbers with that "
+    "verdict; darker: a larger share of the table's numbers.",
+    data=counts,
+)
+
+# %%
+compared = figures_scorecard.compared(rows)
+report.show(
+    figures_scorecard.agreement_plot(compared),
+    name="fig-agreement",
+    alt=f"Scatter plot of {len(compared)} re-estimated against printed coefficients, and where the paper prints any of "
+    "their t values, with a line where both are equal; shapes and colours tell the sections of the paper apart.",
+    caption=f"Re-estimated against printed coefficients ({len(compared)}), with one standard error to each side as "
+    f"printed and as re-estimated, and their t values where the paper prints any ({p.source} data). Grey line: equal. "
+    "Near zero the scales are linear, up to 0.01 on the left and 2 on the right; beyond, logarithmic.",
+    data=compared,
+)
+
 # %% [markdown]
 # ## How to read it
 #
 # "Exact" means equal at the printed precision, "close" within one printed standard error (or 1% where none is printed,
-# 0.01 for an R2), "near" within two (5%, 0.03), "differs" anything further. On the authors' own data every number
-# should be exact; other vintages of a database, and choices that the paper does not state, move them.
+# 0.01 for an R2), "near" within two (5%, 0.03), "differs" anything further. In the scatter plot a point on the grey
+# line agrees exactly; one whose bars do not reach it is further away than one standard error of either side. On the
+# authors' own data every number should be exact; other vintages of a database, and choices that the paper does not
+# state, move them.
 
 # %% [markdown] tags=["needs-truth"]
 # With honest sampling noise about a third of the estimates should be further away than one standard error. Agreement on
@@ -70,6 +98,7 @@ if p.source == "synthetic":
         alt="Scatter plot of the two distances of every estimate, with a grey square from minus two to plus two.",
         caption=f"Distance of every re-estimated coefficient from its printed value ({p.source} data), in printed "
         "standard errors and in Monte-Carlo standard deviations. Grey: within two of both.",
+        data=estimates[["table", "column", "term", "tag", "z_published", "z_mc"]],
     )
 
 # %% [markdown]

@@ -112,6 +112,7 @@ report.show(
     alt="One dot per published number, by program: how many digits of it and of this book's value agree.",
     caption="Digits in which the book's value and the published one agree, one dot per number (16: all of them), by "
     "program and data set. Public data and the project's simulated reference panel.",
+    data=digits.to_frame().join(computed[["reference", "quantity"]]),
 )
 
 # %% [markdown]
@@ -246,6 +247,7 @@ report.show(
     "percent smaller to seven percent larger with up to eleven years per firm, up to 42 percent larger with two.",
     caption="The same coefficient's standard error under each program's convention, relative to this book's regression "
     "(simulated reference panel).",
+    data=both,
 )
 
 # %% [markdown]

@@ -86,6 +86,7 @@ report.show(
     name="fig-specification",
     alt="The coefficient of interest of this specification and of the paper's main column, with 95% intervals.",
     caption=f"This specification beside the paper's main column, 95% intervals ({p.source} data).",
+    data=compared,
 )
 
 # %% [markdown]

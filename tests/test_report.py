@@ -60,7 +60,8 @@ def test_figures_are_byte_identical_and_carry_their_words(monkeypatch: pytest.Mo
     shown: list[tuple[dict, dict]] = []
     monkeypatch.setattr(report.figures, "display", lambda data, raw, metadata: shown.append((data, metadata)))
     for _ in range(2):
-        report.show(report.figures.interval_plot(rows, "effect"), name="fig-x", alt="an interval", caption="One.")
+        drawn = report.figures.interval_plot(rows, "effect")
+        report.show(drawn, name="fig-x", alt="an interval", caption="One.", data=rows)
     (first, words), (second, _) = shown
     assert first["image/svg+xml"] == second["image/svg+xml"]
     assert first["image/svg+xml"].startswith("<?xml")

@@ -107,6 +107,36 @@ def cohorts(study: Study, panel: pd.DataFrame) -> pd.Series:
     return policy.attach(cities, study.batches, partial=False).set_index("city")["cohort"]
 
 
+def rollout(study: Study, panel: pd.DataFrame) -> pd.DataFrame:
+    """Return every prefecture with the batch of its first zone and its part in a study.
+
+    Returns
+    -------
+    ``city_zh``, ``city_en``, ``lon``, ``lat`` (degrees), ``batch`` (0: no zone by batch 7, November 2022; zones smaller
+    than a prefecture count) and ``treated`` (True for the cities that this study counts as treated), by ``adcode``.
+    """
+    cities = policy.cities().set_index("adcode")[["city_zh", "city_en", "lon", "lat"]]
+    treated = cohorts(study, panel).dropna().index
+    return cities.assign(batch=policy.first_batch(partial=True), treated=cities.index.isin(treated))
+
+
+def coverage(study: Study, panel: pd.DataFrame) -> pd.DataFrame:
+    """Return the number of cities with a zone in force and the share of treated rows (percent), by year."""
+    starts = cohorts(study, panel)
+    share = panel.groupby("year")["treat_post"].mean() * 100
+    cities = [int((starts <= year).sum()) for year in share.index]
+    return pd.DataFrame({"cities with a zone": cities, "treated rows (%)": share})
+
+
+def intensity(study: Study, panel: pd.DataFrame) -> pd.DataFrame:
+    """Return a treatment of which all provinces have more or less, by province and year, the highest last year first.
+
+    It has the unit of the treatment.
+    """
+    table = panel.pivot_table(index="province", columns="year", values=study.treatment, aggfunc="first")
+    return table.sort_values(table.columns[-1], ascending=False).rename(index=policy.provinces()["province_en"])
+
+
 def balance(panel: pd.DataFrame, variables: list[str], year: int) -> pd.DataFrame:
     r"""Compare units in ever-treated and other cities in one year before the reform.
 

@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 
 from pilotzones import describe, indices, pairs, published, replicate, studies
-from pilotzones.declare import Study
+from pilotzones.declare import VERDICTS, Study
 from pilotzones.errors import DataError, DeclarationError
 from pilotzones.estimators.regression import Regression
 from pilotzones.io import write_atomically
@@ -397,6 +397,12 @@ def _judge(rows: pd.DataFrame) -> pd.DataFrame:
     missing = (rows["verdict"] == "not_replicated") & (rows["reason"] == "")
     rows.loc[missing, "reason"] = "the declared table has no such estimate"
     return rows
+
+
+def verdicts(rows: pd.DataFrame) -> pd.DataFrame:
+    """Count the rows of a study by table of the paper (rows) and verdict (columns, in words, the best first)."""
+    counts = pd.crosstab(rows["table"].replace("", "several tables"), rows["verdict"])
+    return counts[[name for name in VERDICTS if name in counts]].rename(columns=lambda name: name.replace("_", " "))
 
 
 def decimals(value: float) -> int:

@@ -126,6 +126,49 @@ def examples(data: pd.DataFrame) -> list[int]:
     return [*map(int, strongest), int(retained.loc[retained["tie_strength"].idxmin(), "pair"])]
 
 
+def paths(data: pd.DataFrame, by_city: pd.DataFrame, chosen: list[int]) -> dict[str, pd.DataFrame]:
+    """Return what the synchronisation of some pairs looks like over the years (columns).
+
+    Parameters
+    ----------
+    by_city : as :func:`series` returns it.
+    chosen : pairs of ``data``.
+
+    Returns
+    -------
+    ``standardised`` : the index of both cities of the first pair, in standard deviations.
+    ``synchronisation`` : rho of every pair chosen.
+    """
+    both, first = ends(data).loc[chosen], data.drop_duplicates("pair").set_index("pair").loc[chosen]
+    known = policy.cities().set_index("adcode")["city_en"]
+    zones = {"none": "no zone", "one": "one zone", "both": "two zones"}
+    labels = names(first) + " (" + first["pair_type"].astype(str).map(zones) + ")"
+    scaled = synchronisation.standardised(by_city).loc[both.iloc[0].to_list()].rename(index=known)
+    rho = synchronisation.cerqueira_martins(by_city, both).loc[chosen]
+    return {
+        "standardised": scaled.rename_axis("series"),
+        "synchronisation": rho.set_axis(labels.to_list()).rename_axis("series"),
+    }
+
+
+def density(study: Study, data: pd.DataFrame, bins: int = 80) -> pd.DataFrame:
+    """Return the distribution of the outcome in the main column, in bins from its 0.1% to its 99.9% quantile.
+
+    Returns
+    -------
+    ``low`` and ``high``, the ends of each bin (unit of the outcome), and the density in rows without and with a zone in
+    force.
+    """
+    sample = replicate.benchmark_sample(study, data)
+    low, high = sample[study.outcome].quantile([0.001, 0.999])
+    edges = np.linspace(float(low), float(high), bins + 1)
+    table = pd.DataFrame({"low": edges[:-1], "high": edges[1:]})
+    for label, value in {"no zone in force": 0, "one zone in force": 1}.items():
+        rows = sample.loc[sample[study.treatment] == value, study.outcome]
+        table[f"{label} ({len(rows):,} rows)"] = np.histogram(rows, edges, density=True)[0]
+    return table
+
+
 def synchronised(data: pd.DataFrame, by_city: pd.DataFrame) -> pd.Series:
     """Return the transformed synchronisation of a series for every row of a panel; missing in years it does not have.
 
@@ -369,6 +412,27 @@ def partners(study: Study, data: pd.DataFrame) -> pd.DataFrame:
         "share of the pairs": count / len(pairs), "zone": zone.fillna(0).astype(int),
     })  # fmt: skip
     return table.rename_axis("code").sort_values(["partners", "code"], ascending=[False, True])
+
+
+def network(study: Study, data: pd.DataFrame, strongest: int = 1000) -> dict[str, pd.DataFrame]:
+    """Return the cities of the main column and the strongest ties between them.
+
+    Returns
+    -------
+    ``cities`` : :func:`partners` with ``lon`` and ``lat`` (degrees), by city code.
+    ``ties`` : ``city_i``, ``city_j`` (codes), ``pair_type`` and ``tie_strength`` (index), the strongest first.
+    """
+    places = policy.cities().set_index("adcode")[["lon", "lat"]]
+    sample = replicate.benchmark_sample(study, data).drop_duplicates("pair").nlargest(strongest, "tie_strength")
+    ties = sample[["city_i", "city_j", "pair_type", "tie_strength"]].reset_index(drop=True)
+    return {"cities": partners(study, data).join(places), "ties": ties}
+
+
+def strengths(data: pd.DataFrame) -> pd.DataFrame:
+    """Return ``km`` and ``strength`` (index) of the tie of every pair without two zones, and whether it is retained."""
+    every = data[data["pair_type"] != "both"].drop_duplicates("pair")
+    table = {"km": distances(every), "strength": every["tie_strength"], "retained": every["tie"] == "strong"}
+    return pd.DataFrame(table).reset_index(drop=True)
 
 
 def distances(data: pd.DataFrame) -> pd.Series:

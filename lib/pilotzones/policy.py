@@ -130,6 +130,34 @@ def zone_cities() -> pd.DataFrame:
     return zones.merge(mapping, on="zone_id", validate="one_to_many")
 
 
+def batches(partial: bool) -> pd.DataFrame:
+    """Return what every batch brought, by batch.
+
+    Parameters
+    ----------
+    partial : whether a zone smaller than its prefecture counts for the whole prefecture.
+
+    Returns
+    -------
+    ``date`` (that codes the batch), ``zones``, of them ``smaller`` than a prefecture and of ``medium`` confidence;
+    ``new prefectures``, which had no zone before, and ``prefectures so far`` with one.
+    """
+    zones = pilot_zones()
+    smaller = zone_cities().query("mapping == 'partial_county_level'")["zone_id"]
+    table = (
+        zones.assign(smaller=zones["zone_id"].isin(smaller), medium=zones["confidence"] == "medium")
+        .groupby("batch")
+        .agg(
+            date=("date_for_coding", "first"),
+            zones=("zone_id", "size"),
+            smaller=("smaller", "sum"),
+            medium=("medium", "sum"),
+        )
+    )
+    new = first_batch(partial, through=8).value_counts().reindex(table.index, fill_value=0)
+    return table.assign(**{"new prefectures": new, "prefectures so far": new.cumsum()})
+
+
 def approval_dates() -> pd.Series:
     """Return the date that codes each batch, indexed by batch."""
     return pilot_zones().groupby("batch")["date_for_coding"].first()

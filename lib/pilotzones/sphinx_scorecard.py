@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from docutils import nodes
@@ -38,11 +39,11 @@ class Scorecard(SphinxDirective):
         studies = sorted({study for study, _ in counts})
         found = {verdict for _, verdict in counts}
         verdicts = [v for v in VERDICTS if v in found]
-        rows = [[self._link(study), *(_number(counts[study, verdict]) for verdict in verdicts),
-                 _number(sum(counts[study, verdict] for verdict in verdicts))] for study in studies]  # fmt: skip
-        totals = [sum(counts[study, verdict] for study in studies) for verdict in verdicts]
-        rows.append([_text("all"), *map(_number, totals), _number(sum(totals))])
-        head = [_text(word.replace("_", " ")) for word in ["study", *verdicts, "all"]]
+        rows = [[_cell(self._link(study)), *_counted(counts[study, verdict] for verdict in verdicts)]
+                for study in studies]  # fmt: skip
+        totals = _counted(sum(counts[study, verdict] for study in studies) for verdict in verdicts)
+        rows.append([_cell(_text("all")), *totals])
+        head = [_cell(_text(word.replace("_", " "))) for word in ["study", *verdicts, "all"]]
         return _table(f"Published numbers by study and verdict{words}", head, rows)
 
     def _link(self, study: str) -> nodes.Node:
@@ -60,19 +61,27 @@ def _text(text: str) -> nodes.Node:
     return nodes.paragraph(text, text)
 
 
-def _number(number: int) -> nodes.Node:
-    return _text(f"{number:,}" if number else "–")
+def _counted(numbers: Iterable[int]) -> list[nodes.entry]:
+    """Return the cells of numbers and their sum, each marked with its tenth of the sum, which book.css shades."""
+    numbers = list(numbers)
+    total = sum(numbers)
+    cells = [_cell(_text(f"{n:,}"), f"share-{-(-10 * n // total)}") if n else _cell(_text("–")) for n in numbers]
+    return [*cells, _cell(_text(f"{total:,}"))]
 
 
-def _table(title: str, head: list[nodes.Node], rows: list[list[nodes.Node]]) -> nodes.table:
+def _cell(content: nodes.Node, *classes: str) -> nodes.entry:
+    return nodes.entry("", content, classes=[*classes])
+
+
+def _table(title: str, head: list[nodes.entry], rows: list[list[nodes.entry]]) -> nodes.table:
     group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in head), cols=len(head))
     group += nodes.thead("", _row(head))
     group += nodes.tbody("", *map(_row, rows))
     return nodes.table("", nodes.title(title, title), group, classes=["scorecard"])
 
 
-def _row(cells: list[nodes.Node]) -> nodes.row:
-    return nodes.row("", *(nodes.entry("", cell) for cell in cells))
+def _row(cells: list[nodes.entry]) -> nodes.row:
+    return nodes.row("", *cells)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

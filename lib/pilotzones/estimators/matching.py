@@ -70,6 +70,11 @@ class Matching:
     n_incomplete: int
     neighbours: int
 
+    def rows(self) -> pd.DataFrame:
+        """Return ``score``, ``treated`` and ``matched`` (True or False) of every complete row."""
+        matched = self.score.index.isin(self.weights.index)
+        return pd.DataFrame({"score": self.score, "treated": self.treated.astype(bool), "matched": matched})
+
     def sample(self, data: pd.DataFrame, *, repeated: bool = False) -> pd.DataFrame:
         """Return the matched rows of ``data``, in its order.
 

@@ -4,90 +4,104 @@ from __future__ import annotations
 
 import io
 from base64 import b64encode
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import display
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
-from pilotzones import describe, policy
+from pilotzones import describe
 from pilotzones.declare import Study
-from pilotzones.estimators.matching import Matching
 from pilotzones.estimators.mediation import Mediation
 from pilotzones.estimators.placebo import Placebo
-from pilotzones.estimators.regression import Regression
 from pilotzones.report import theme
+from pilotzones.report.data import Data, as_csv
+from pilotzones.trace import DATA_MIME
 
 
-def show(figure: Figure, name: str, alt: str, caption: str) -> None:
-    """Display a figure with its alternative text and a caption that can stand alone.
+def show(figure: Figure, name: str, alt: str, caption: str, data: Data) -> None:
+    """Display a figure with its alternative text, a caption that can stand alone, and the data it was drawn from.
 
-    It is SVG, or after :func:`as_pixels` PNG.
+    It is SVG, or after :func:`as_pixels` PNG. The book offers the data as a CSV file below the figure.
 
     Parameters
     ----------
     name : label for cross-references, unique within the page.
     alt : what a reader who cannot see the figure needs to know.
+    data : the numbers drawn, in the units of the axes; a frame, or several by name.
     """
     buffer = io.BytesIO()
     # no creation date, no version: the same figure must give the same bytes
     if _pixels:
         figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None, "Title": alt})
-        mime, data = "image/png", b64encode(buffer.getvalue()).decode()
+        mime, drawn = "image/png", b64encode(buffer.getvalue()).decode()
     else:
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Title": alt})
-        mime, data = "image/svg+xml", buffer.getvalue().decode()
+        mime, drawn = "image/svg+xml", buffer.getvalue().decode()
     plt.close(figure)
     words = {"alt": alt, "caption": caption, "name": name}
-    display({mime: data, "text/plain": alt}, raw=True, metadata={mime: words})
+    behind = {} if _pixels else {DATA_MIME: {"name": name, "csv": as_csv(data)}}
+    display({mime: drawn, "text/plain": alt, **behind}, raw=True, metadata={mime: words})
 
 
 _pixels = False
 
 
 def as_pixels() -> None:
-    """From now on show figures as PNG: an SVG holds the coordinates of every dot, and licensed values with them."""
+    """From now on show figures as PNG without data: an SVG holds the coordinates of every dot, and licensed values."""
     global _pixels
     _pixels = True
 
 
-def rollout_map(study: Study, panel: pd.DataFrame) -> Figure:
-    """Draw every prefecture by the batch of its first zone; rings mark the cities treated in this study."""
+def rollout_map(cities: pd.DataFrame) -> Figure:
+    """Draw every prefecture by the batch of its first zone; rings mark the cities treated in this study.
+
+    Parameters
+    ----------
+    cities : as :func:`pilotzones.describe.rollout` returns them.
+    """
     theme.apply()
-    cities = policy.cities().set_index("adcode")
-    batch = policy.first_batch(partial=True)
-    cities["batch"] = batch.reindex(cities.index).fillna(0).astype(int)
-    treated = cities.loc[cities.index.isin(describe.cohorts(study, panel).dropna().index)]
+    treated = cities[cities["treated"]]
     figure, axes = plt.subplots(figsize=(8, 6))
     for number, group in cities.groupby("batch"):
         label = "no zone by 2022" if number == 0 else f"batch {number}"
-        size = 8 if number == 0 else 26
-        axes.scatter(group["lon"], group["lat"], s=size, color=theme.BATCH_COLOURS[int(number)], label=label)
+        size = 36 if number == 0 else 26
+        axes.scatter(group["lon"], group["lat"], s=size, color=theme.BATCH_COLOURS[int(number)],
+                     marker=theme.BATCH_SHAPES[int(number)], linewidths=0, label=label)  # fmt: skip
     axes.scatter(treated["lon"], treated["lat"], s=70, facecolors="none", edgecolors="black", linewidths=0.8,
                  label=f"treated in this study ({len(treated)})")  # fmt: skip
     for code, offset in {330100: (5, -3), 110000: (-4, 7), 440300: (6, -9), 510100: (-12, 8)}.items():
-        if code in cities.index:
-            axes.annotate(cities.at[code, "city_zh"], (cities.at[code, "lon"], cities.at[code, "lat"]),
-                          xytext=offset, textcoords="offset points", fontsize=8)  # fmt: skip
-    axes.set(xlabel="longitude (degrees east)", ylabel="latitude (degrees north)")
-    axes.set_aspect(1 / np.cos(np.radians(35)))
+        axes.annotate(cities.at[code, "city_zh"], (cities.at[code, "lon"], cities.at[code, "lat"]),
+                      xytext=offset, textcoords="offset points", fontsize=8)  # fmt: skip
+    as_map(axes)
     axes.legend(loc="lower left", fontsize=7, ncols=2)
     return figure
 
 
-def timeline(study: Study, panel: pd.DataFrame) -> Figure:
-    """Draw the number of treated cities and the share of treated rows by year."""
+def as_map(axes: Axes, labels: bool = True) -> None:
+    """Let a degree of longitude and one of latitude look as they do at 35 degrees north, and label the axes."""
+    axes.set_aspect(1 / np.cos(np.radians(35)))
+    axes.grid(linewidth=0.4)
+    if labels:
+        axes.set(xlabel="longitude (degrees east)", ylabel="latitude (degrees north)")
+
+
+def timeline(study: Study, table: pd.DataFrame) -> Figure:
+    """Draw the number of treated cities and the share of treated rows by year.
+
+    Parameters
+    ----------
+    table : as :func:`pilotzones.describe.coverage` returns it.
+    """
     theme.apply()
-    starts = describe.cohorts(study, panel)
-    years = sorted(panel["year"].unique())
-    counts = pd.Series([int((starts <= year).sum()) for year in years], years)
-    share = panel.groupby("year")["treat_post"].mean() * 100
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
-    left.step(counts.index, counts.to_numpy(), where="mid", color=theme.BLUE)
+    left.step(table.index, table["cities with a zone"], where="mid", color=theme.BLUE)
     left.set(xlabel="year", ylabel="cities with a zone in force", ylim=(0, None))
-    right.bar(share.index, share.to_numpy(), color=theme.ORANGE)
+    right.bar(table.index, table["treated rows (%)"], color=theme.ORANGE)
     units = describe.plural(study.unit)
     label = "cities with a" if study.unit == "city" else f"{units} in cities with a"
     label = f"{units} with one" if "pairs" in study.features else label
@@ -95,13 +109,16 @@ def timeline(study: Study, panel: pd.DataFrame) -> Figure:
     return figure
 
 
-def intensity_map(study: Study, panel: pd.DataFrame) -> Figure:
-    """Draw a treatment that all provinces have more or less of, by province (rows) and year."""
+def intensity_map(study: Study, table: pd.DataFrame) -> Figure:
+    """Draw a treatment that all provinces have more or less of, by province (rows) and year.
+
+    Parameters
+    ----------
+    table : as :func:`pilotzones.describe.intensity` returns it.
+    """
     import seaborn as sns
 
     theme.apply()
-    table = panel.pivot_table(index="province", columns="year", values=study.treatment, aggfunc="first")
-    table = table.sort_values(table.columns[-1], ascending=False).rename(index=policy.provinces()["province_en"])
     figure, axes = plt.subplots(figsize=(8, 0.24 * len(table) + 1.2))
     variable = study.variable(study.treatment)
     sns.heatmap(table, cmap="cividis", cbar_kws={"label": f"{variable.name} ({variable.unit})"}, ax=axes)
@@ -110,12 +127,11 @@ def intensity_map(study: Study, panel: pd.DataFrame) -> Figure:
     return figure
 
 
-def missing_heatmap(gaps: pd.DataFrame, rows_per_year: pd.Series) -> Figure:
-    """Draw the share of missing values by variable and year, in percent."""
+def missing_heatmap(share: pd.DataFrame) -> Figure:
+    """Draw the share of missing values (percent of rows) by variable and year."""
     import seaborn as sns
 
     theme.apply()
-    share = gaps.div(rows_per_year, axis=1) * 100
     figure, axes = plt.subplots(figsize=(8, 0.35 * len(share) + 1.4))
     sns.heatmap(share, cmap="cividis", annot=True, fmt=".1f", annot_kws={"size": 7},
                 cbar_kws={"label": "missing (% of rows)"}, ax=axes)  # fmt: skip
@@ -135,26 +151,34 @@ def balance_plot(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def event_plot(fits: dict[str, Regression], truth: pd.Series | None, ylabel: str) -> Figure:
-    """Draw event-study coefficients with 95% intervals, one colour per specification.
+TRUTH = "truth (mean effect)"
+
+
+def with_truth(paths: Mapping[str, pd.DataFrame], truth: pd.Series | None) -> dict[str, pd.DataFrame]:
+    """Return effects by event time, by label, with the true mean effect (when it is known) as the last of them."""
+    return {**paths, TRUTH: truth.to_frame("estimate")} if truth is not None else dict(paths)
+
+
+def event_plot(paths: Mapping[str, pd.DataFrame], ylabel: str) -> Figure:
+    """Draw event-study coefficients with 95% intervals, one colour and shape per specification.
 
     Parameters
     ----------
-    fits : label -> event study, coefficients indexed by event time (years).
-    truth : mean true effect by event time, in outcome units; None when it is not known.
+    paths : by label, effects in outcome units: columns ``estimate``, ``low``, ``high``, indexed by event time (years);
+        as :func:`with_truth` returns them, that is of the truth only ``estimate``.
     """
     theme.apply()
     figure, axes = plt.subplots(figsize=(8, 4))
     axes.axhline(0, color=theme.GREY, linewidth=0.8)
     axes.axvline(-0.5, color=theme.GREY, linewidth=0.8, linestyle=":")
-    for position, (label, fit) in enumerate(fits.items()):
-        rows = fit.coefficients
-        shift = 0.22 * (position - (len(fits) - 1) / 2)
+    fitted = {label: rows for label, rows in paths.items() if label != TRUTH}
+    for position, (label, rows) in enumerate(fitted.items()):
+        shift = 0.22 * (position - (len(fitted) - 1) / 2)
         spread = np.vstack([rows["estimate"] - rows["low"], rows["high"] - rows["estimate"]])
-        axes.errorbar(rows.index.to_numpy(float) + shift, rows["estimate"], yerr=spread, fmt="o", capsize=3,
-                      markersize=5, label=label)  # fmt: skip
-    if truth is not None:
-        axes.plot(truth.index, truth, "kD", markersize=5, zorder=5, label="truth (mean effect)")
+        axes.errorbar(rows.index.to_numpy(float) + shift, rows["estimate"], yerr=spread, fmt=theme.MARKERS[position],
+                      capsize=3, markersize=5, label=label)  # fmt: skip
+    if TRUTH in paths:
+        axes.plot(paths[TRUTH].index, paths[TRUTH]["estimate"], "kD", markersize=5, zorder=5, label=TRUTH)
     axes.set(xlabel="years since the city's zone was approved", ylabel=ylabel)
     axes.legend(fontsize=8)
     return figure
@@ -187,8 +211,8 @@ def scorecard_plot(rows: pd.DataFrame) -> Figure:
     theme.apply()
     figure, axes = plt.subplots(figsize=(6.5, 5))
     axes.add_patch(plt.Rectangle((-2, -2), 4, 4, color="#EEEEEE", zorder=0))
-    for tag, group in rows.groupby("tag"):
-        axes.scatter(group["z_published"], group["z_mc"], label=str(tag), s=28)
+    for (tag, group), marker in zip(rows.groupby("tag"), theme.MARKERS, strict=False):
+        axes.scatter(group["z_published"], group["z_mc"], label=str(tag), s=28, marker=marker)
     axes.axhline(0, color=theme.GREY, linewidth=0.8)
     axes.axvline(0, color=theme.GREY, linewidth=0.8)
     axes.set(xlabel="(re-estimated - printed) / printed standard error",
@@ -252,21 +276,26 @@ def placebo_instruments_plot(
     return figure
 
 
-def overlap_plot(pairs: Matching) -> Figure:
-    """Draw the propensity scores of treated rows, of all controls and of matched controls."""
+def overlap_plot(rows: pd.DataFrame) -> Figure:
+    """Draw the propensity scores of treated rows, of all controls and of matched controls.
+
+    Parameters
+    ----------
+    rows : as :meth:`pilotzones.estimators.matching.Matching.rows` returns them.
+    """
     theme.apply()
-    used = pairs.score.index.isin(pairs.weights.index)
+    treated = rows["treated"]
     groups = {
-        "treated": (pairs.score[pairs.treated], theme.RED),
-        "controls": (pairs.score[~pairs.treated], theme.GREY),
-        "matched controls": (pairs.score[~pairs.treated & used], theme.BLUE),
+        "treated": (rows.loc[treated, "score"], theme.RED),
+        "controls": (rows.loc[~treated, "score"], theme.GREY),
+        "matched controls": (rows.loc[~treated & rows["matched"], "score"], theme.BLUE),
     }
     figure, axes = plt.subplots(figsize=(7.5, 3.4))
     for label, (score, colour) in groups.items():
         label = f"{label} ({len(score):,} rows)"
         bins = np.linspace(0, 1, 51).tolist()
         axes.hist(score, bins=bins, density=True, histtype="step", color=colour, linewidth=1.5, label=label)
-    axes.set(xlabel="propensity score", ylabel="density", xlim=(0, float(pairs.score.max()) * 1.05))
+    axes.set(xlabel="propensity score", ylabel="density", xlim=(0, float(rows["score"].max()) * 1.05))
     axes.legend(fontsize=8)
     return figure
 

@@ -11,23 +11,23 @@ from pilotzones import describe
 from pilotzones.report import theme
 
 
-def breadth_and_width(count: pd.Series, breadth: pd.Series, width: pd.Series) -> Figure:
+def breadth_and_width(patents: pd.DataFrame) -> Figure:
     """Draw breadth and width of firm-years against their number of patents, darker where there are more.
 
     Parameters
     ----------
-    count, breadth, width : by firm and year, as :mod:`pilotzones.measures.patents` returns them.
+    patents : ``count``, ``breadth`` and ``width`` by firm and year, as :mod:`pilotzones.measures.patents` returns them.
     """
     import matplotlib.pyplot as plt
 
     theme.apply()
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharex=True)
-    patents = np.log1p(count)
+    number = np.log1p(patents["count"])
     for panel, values, label in (
-        (axes[0], np.log1p(breadth), "ln(1 + main groups, summed)"),
-        (axes[1], width, "mean width, 1 - Herfindahl index"),
+        (axes[0], np.log1p(patents["breadth"]), "ln(1 + main groups, summed)"),
+        (axes[1], patents["width"], "mean width, 1 - Herfindahl index"),
     ):
-        both = pd.concat([patents, values], axis=1, keys=["x", "y"]).dropna()
+        both = pd.concat([number, values], axis=1, keys=["x", "y"]).dropna()
         panel.hexbin(both["x"], both["y"], gridsize=24, cmap="Blues", mincnt=1, bins="log", linewidths=0.1)
         panel.set(xlabel="ln(1 + patents)", ylabel=label)
         panel.set_title(f"correlation {both['x'].corr(both['y']):.2f}")
@@ -98,10 +98,11 @@ def by_unit(table: pd.DataFrame, xlabel: str) -> Figure:
     figure, axes = plt.subplots(figsize=(7.5, 3.8))
     axes.axhline(0, color=theme.GREY, linewidth=0.8)
     for position, (kind, rows) in enumerate(table.groupby(level="transformation", sort=False)):
+        marker = theme.MARKERS[position]
         unit = rows.index.get_level_values("unit").to_numpy(float)
         spread = np.vstack([rows["estimate"] - rows["low"], rows["high"] - rows["estimate"]])
         axes.errorbar(
-            unit * 1.06 ** (position - 1), rows["estimate"], yerr=spread, fmt="o-", capsize=3, label=str(kind)
+            unit * 1.06 ** (position - 1), rows["estimate"], yerr=spread, fmt=f"{marker}-", capsize=3, label=str(kind)
         )
     axes.set_xscale("log")
     axes.set_xticks(sorted(set(table.index.get_level_values("unit"))))
@@ -152,9 +153,9 @@ def paths(index: pd.Series, panel: pd.DataFrame, labels: dict[int, str], ylabel:
 
     theme.apply()
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.6))
-    for code, name in labels.items():
+    for (code, name), marker in zip(labels.items(), theme.MARKERS, strict=False):
         own = panel[describe.place(panel)] == code
-        left.plot(panel.loc[own, "year"], index[own], marker="o", markersize=3, label=name)
+        left.plot(panel.loc[own, "year"], index[own], marker=marker, markersize=4, label=name)
     left.set(xlabel="year", ylabel=ylabel, ylim=(0, None))
     left.legend(fontsize=7)
     if "cohort" in panel:

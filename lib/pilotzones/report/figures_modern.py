@@ -14,6 +14,7 @@ from pilotzones.estimators.bacon import TYPES, Bacon
 from pilotzones.estimators.modern import ESTIMATORS
 from pilotzones.estimators.staggered import Estimate
 from pilotzones.report import theme
+from pilotzones.report.figures import TRUTH
 
 # one per way of thinking; the others lie on top of them
 DRAWN = ("twfe", "callaway_santanna", "borusyak_jaravel_spiess", "lp_did")
@@ -34,11 +35,15 @@ def bacon_plot(found: Bacon, xlabel: str, ylabel: str) -> Figure:
     return figure
 
 
-def estimates_plot(found: Mapping[str, Estimate | str], truth: float | None, xlabel: str) -> Figure:
-    """Draw the mean effect with its interval by estimator, and the true one."""
+def estimates_plot(table: pd.DataFrame, truth: float | None, xlabel: str) -> Figure:
+    """Draw the mean effect with its interval by estimator, and the true one.
+
+    Parameters
+    ----------
+    table : as :func:`pilotzones.modern_did.table` returns it.
+    """
     theme.apply()
-    known = {ESTIMATORS[name].title: e.att for name, e in found.items() if not isinstance(e, str)}
-    table = pd.DataFrame(known).T[::-1]
+    table = table.dropna(subset=["estimate"])[::-1]
     figure, axes = plt.subplots(figsize=(7, 0.36 * len(table) + 1.1))
     place = np.arange(len(table))
     axes.hlines(place, table["low"], table["high"], color=theme.BLUE)
@@ -52,19 +57,29 @@ def estimates_plot(found: Mapping[str, Estimate | str], truth: float | None, xla
     return figure
 
 
-def event_plot(found: Mapping[str, Estimate | str], truth: pd.Series | None, ylabel: str) -> Figure:
-    """Draw effects by event time with 95% intervals, one colour per estimator."""
-    theme.apply()
+def by_event_time(found: Mapping[str, Estimate | str]) -> dict[str, pd.DataFrame]:
+    """Return effects by event time of the estimators that are drawn, by title."""
     drawn = {name: e for name in DRAWN if not isinstance(e := found[name], str)}
-    colours = (theme.GREY, theme.BLUE, theme.ORANGE, theme.GREEN)
+    return {ESTIMATORS[name].title: estimate.by_event_time for name, estimate in drawn.items()}
+
+
+def event_plot(paths: Mapping[str, pd.DataFrame], ylabel: str) -> Figure:
+    """Draw effects by event time with 95% intervals, one colour and shape per estimator.
+
+    Parameters
+    ----------
+    paths : as :func:`by_event_time` and :func:`pilotzones.report.figures.with_truth` return them.
+    """
+    theme.apply()
+    drawn = {label: rows for label, rows in paths.items() if label != TRUTH}
+    looks = zip((theme.GREY, theme.BLUE, theme.ORANGE, theme.GREEN), theme.MARKERS, strict=False)
     figure, axes = plt.subplots(figsize=(9, 4.2))
-    for i, ((name, estimate), colour) in enumerate(zip(drawn.items(), colours, strict=False)):
-        rows = estimate.by_event_time
+    for i, ((label, rows), (colour, marker)) in enumerate(zip(drawn.items(), looks, strict=False)):
         place = rows.index + 0.14 * (i - (len(drawn) - 1) / 2)
         axes.vlines(place, rows["low"], rows["high"], color=colour, linewidth=0.9)
-        axes.plot(place, rows["estimate"], "o", markersize=3.5, color=colour, label=ESTIMATORS[name].title)
-    if truth is not None:
-        axes.plot(truth.index, truth, "_", markersize=18, color="black", label="true mean effect")
+        axes.plot(place, rows["estimate"], marker, markersize=4, color=colour, label=label)
+    if TRUTH in paths:
+        axes.plot(paths[TRUTH].index, paths[TRUTH]["estimate"], "_", markersize=18, color="black", label=TRUTH)
     axes.axhline(0, color=theme.GREY, linewidth=0.6)
     axes.axvline(-0.5, color=theme.GREY, linewidth=0.6, linestyle=":")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

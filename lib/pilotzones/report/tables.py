@@ -11,10 +11,12 @@ import pandas as pd
 from IPython.display import Markdown
 
 from pilotzones import ledger, published
-from pilotzones.declare import VERDICTS, Column, Study, Table
+from pilotzones.declare import Column, Study, Table
 from pilotzones.estimators import regression
 from pilotzones.estimators.regression import Regression
 from pilotzones.replicate import printed_r2
+from pilotzones.report.data import as_csv
+from pilotzones.trace import DATA_MIME
 
 
 @dataclass(frozen=True)
@@ -26,16 +28,20 @@ class TableView:
     frame : text of the cells; one or two header levels; the index labels the rows.
     caption : what the table shows, including whether the data are synthetic.
     note : small print below the table.
+    data : the numbers behind the text, which the book offers as a file; None for the text itself.
     extra : further MIME types to carry along, e.g. machine-readable rows.
     """
 
     frame: pd.DataFrame
     caption: str
     note: str = ""
+    data: pd.DataFrame | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return {"text/html": self.html(), "text/latex": self.latex(), "text/plain": self.text(), **self.extra}
+        behind = {"caption": self.caption, "csv": as_csv(self.frame if self.data is None else self.data)}
+        shown = {"text/html": self.html(), "text/latex": self.latex(), "text/plain": self.text()}
+        return {**shown, DATA_MIME: behind, **self.extra}
 
     def html(self) -> str:
         """Return the table as HTML with a caption and scoped header cells; all text is escaped."""
@@ -43,9 +49,10 @@ class TableView:
         head = [f"<tr>{_corner(self.frame, levels)}{_header_cells(self.frame.columns, 0)}</tr>"]
         if levels == 2:
             head.append(f"<tr>{_header_cells(self.frame.columns, 1)}</tr>")
+        heads = _row_headers([_label(label) for label in self.frame.index])
         body = [
-            f'<tr><th scope="row">{escape(_label(label))}</th>' + "".join(_cell(str(cell)) for cell in cells) + "</tr>"
-            for label, cells in zip(self.frame.index, self.frame.to_numpy(dtype=object), strict=True)
+            f"<tr>{head}" + "".join(_cell(str(cell)) for cell in cells) + "</tr>"
+            for head, cells in zip(heads, self.frame.to_numpy(dtype=object), strict=True)
         ]
         foot = f'<p class="table-note">{escape(self.note)}</p>' if self.note else ""
         return (
@@ -69,6 +76,18 @@ class TableView:
 
 def _label(label: object) -> str:
     return ", ".join(map(str, label)) if isinstance(label, tuple) else str(label)
+
+
+def _row_headers(labels: list[str]) -> list[str]:
+    """Return the header cell of every row; a row without a label belongs to the header above it."""
+    cells, start = [""] * len(labels), 0
+    for end in range(1, len(labels) + 1):
+        if end == len(labels) or labels[end]:
+            span = f' rowspan="{end - start}"' if end - start > 1 else ""
+            text = escape(labels[start])
+            cells[start] = f'<th scope="row"{span}>{text}</th>' if text else f"<td{span}></td>"
+            start = end
+    return cells
 
 
 def _corner(frame: pd.DataFrame, levels: int) -> str:
@@ -108,7 +127,7 @@ def view(frame: pd.DataFrame, caption: str, note: str = "", digits: int = 3, emp
 
 
 def _formatted(frame: pd.DataFrame, caption: str, note: str = "", digits: int = 3) -> TableView:
-    return TableView(frame.map(lambda value: number(value, digits)), caption, note)
+    return TableView(frame.map(lambda value: number(value, digits)), caption, note, frame)
 
 
 def digits(study: Study) -> int:
@@ -161,10 +180,9 @@ def regression_table(
         own = _estimated_cells(study, rows, column, fit, decimals)
         if column.id in columns.index:
             cells[header, "printed"] = _printed_cells(rows, paper, columns.loc[column.id], decimals)
-            cells[header, "here"] = own
-        else:
-            cells[header,] = own
+        cells[(header, "here") if len(columns) else (header,)] = own
     frame = pd.DataFrame(cells).rename({regression.CONSTANT: "Constant"})
+    named = frame.copy()  # a row of a file needs a name of its own
     frame.index = ["" if label.startswith("(") else label for label in frame.index]  # the spread stands below its term
     kinds = " or ".join(sorted(set(printed["spread_kind"]) - {""}))
     brackets = f"printed {kinds}; re-estimated standard errors are" if kinds else "standard errors"
@@ -174,8 +192,8 @@ def regression_table(
         if study.constant == "first_year":
             note = note.replace("of all effects", f"of the units' effects in {study.years[0]}")
     if printed.empty:
-        return TableView(frame, f"{table.title}, on {source} data; the paper prints no numbers", note)
-    return TableView(frame, f"{table.id}. {table.title}: as printed, and re-estimated on {source} data", note)
+        return TableView(frame, f"{table.title}, on {source} data; the paper prints no numbers", note, named)
+    return TableView(frame, f"{table.id}. {table.title}: as printed, and re-estimated on {source} data", note, named)
 
 
 def _without_blocks(study: Study, fits: dict[str, Regression]) -> list[str]:
@@ -248,7 +266,10 @@ def ledger_table(rows: pd.DataFrame, caption: str, machine_readable: bool = Fals
     claims = published.claims(rows["study"].iloc[0]).set_index("claim_id")["claim"]
     frame = pd.DataFrame(
         {
-            "where": [f"{row.table} ({row.column})" if row.column else row.table for row in rows.itertuples()],
+            "where": [
+                f"{row.table} ({row.column})" if row.column else row.table or "several tables"
+                for row in rows.itertuples()
+            ],
             "what": [claims.get(row.term, f"{row.term} {row.statistic}".strip()) for row in named.itertuples()],
             "printed": list(map(_by_statistic, rows["published"], rows["statistic"], decimals)),
             "here": list(map(_by_statistic, rows["replicated"], rows["statistic"], decimals)),
@@ -260,11 +281,10 @@ def ledger_table(rows: pd.DataFrame, caption: str, machine_readable: bool = Fals
         }
     ).set_index("where")
     extra = {"application/vnd.pilotzones.ledger+json": json.loads(rows.to_json(orient="records"))}
-    return TableView(frame, caption, extra=extra if machine_readable else {})
+    return TableView(frame, caption, data=rows, extra=extra if machine_readable else {})
 
 
 def verdict_counts(rows: pd.DataFrame, caption: str) -> TableView:
     """Count verdicts (columns) by table of the paper (rows)."""
-    counts = pd.crosstab(rows["table"].replace("", "several tables"), rows["verdict"])
-    counts = counts[[name for name in VERDICTS if name in counts]].assign(all=counts.sum(axis=1))
-    return _formatted(counts.rename(columns=lambda name: name.replace("_", " ")), caption)
+    counts = ledger.verdicts(rows)
+    return _formatted(counts.assign(all=counts.sum(axis=1)), caption)

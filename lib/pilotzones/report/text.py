@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from IPython.display import HTML, Markdown
@@ -17,6 +17,10 @@ SYNTHETIC = (
     "Synthetic data: simulated from a model with a known truth, calibrated to the printed tables. "
     "Agreement shows that the code recovers the parameter built in; it is not evidence for the effect."
 )
+PRIMER = (
+    "Synthetic data: the roll-out is real, the outcome is simulated, and the truth is known. Agreement shows that an "
+    "estimator recovers the parameter built in; it is not evidence for the effect."
+)
 LICENSED = "Licensed data: the numbers below come from the user's own exports."
 
 
@@ -27,14 +31,20 @@ def banner(study: Study, source: str, seed: int, vcov: str) -> HTML:
     return _banner(study.title, who, source, settings, [study] if source == "licensed" else [])
 
 
+def banner_of_primer(title: str, settings: Mapping[str, object]) -> HTML:
+    """Return the same line for a page about methods, which simulates its own outcome, with the page's parameters."""
+    words = ", ".join(f"{name} = {value}" for name, value in settings.items())
+    return _banner(title, "", "synthetic", words, [], PRIMER)
+
+
 def banner_of_all(source: str, keys: Sequence[str]) -> HTML:
     """Return the same line for a page about several studies."""
     licensed = [studies.load(key) for key in keys] if source == "licensed" else []
     return _banner("All studies.", "", source, f"source = {source}", licensed)
 
 
-def _banner(title: str, who: str, source: str, settings: str, licensed: Sequence[Study]) -> HTML:
-    text = SYNTHETIC if source == "synthetic" else LICENSED
+def _banner(title: str, who: str, source: str, settings: str, licensed: Sequence[Study], text: str = "") -> HTML:
+    text = text or (SYNTHETIC if source == "synthetic" else LICENSED)
     return HTML(
         f'<div class="source-banner {escape(source)}" role="note"><strong>{escape(title)}</strong> '
         f"{escape(who)} {escape(text)} <code>{escape(settings)}</code>{''.join(map(_files, licensed))}</div>"

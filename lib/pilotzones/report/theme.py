@@ -8,19 +8,14 @@ import matplotlib as mpl
 import seaborn as sns
 from matplotlib import font_manager
 
-# Okabe and Ito: distinguishable under the common colour deficiencies and in grey
-BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#666666"
-BATCH_COLOURS = {
-    1: "#440154",
-    2: RED,
-    3: ORANGE,
-    4: GREEN,
-    5: BLUE,
-    6: "#56B4E9",
-    7: PURPLE,
-    8: "#8C6D31",
-    0: "#BBBBBB",
-}
+# after Okabe and Ito, told apart under the common colour deficiencies; some are darker than theirs, so that every one
+# has a contrast of 3 to 1 with white paper, dimmed or not, and with the dark mode's background
+BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#0072B2", "#C27E00", "#009E73", "#C2410C", "#C26A9C", "#666666"
+PALE = "#8A8A8A"  # the faintest grey that still has that contrast with white
+# eight colours are too many to tell apart: every batch has a shape of its own, too
+BATCH_COLOURS = {1: "#440154", 2: RED, 3: ORANGE, 4: GREEN, 5: BLUE, 6: "#3E8FC4", 7: PURPLE, 8: "#8C6D31", 0: PALE}
+MARKERS = ("o", "s", "^", "D", "v", "P")  # in the order of the colours, for those who do not tell these apart
+BATCH_SHAPES = {1: "*", 2: "s", 3: "o", 4: "^", 5: "D", 6: "v", 7: "P", 8: "X", 0: "."}
 FONT = Path(__file__).parent / "fonts" / "NotoSansSC-subset.otf"
 
 
