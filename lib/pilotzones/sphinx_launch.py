@@ -1,7 +1,8 @@
 """Launch and repository buttons of the book, only where they lead somewhere.
 
-Without a public address (see :mod:`pilotzones.repository`) there are none. The pages under ``book/studies`` are made
-from the notebooks under ``notebooks``: only these are in the repository, so that is where their buttons lead.
+Without a public address (see :mod:`pilotzones.repository`) there are none. The executed pages are made from the
+notebooks under ``notebooks``: only these are in the repository, so that is where their buttons lead; those of exercises
+lead to the student's notebook.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from sphinx.config import Config
 from pilotzones.paths import NOTEBOOKS
 from pilotzones.repository import repository_url
 
-_PAGE = re.compile(r"book/studies/[^/]+/([^/]+)")
+_PAGE = re.compile(r"book/(?:studies/[^/]+|across|primer)/([^/]+)")
 
 
 def add_repository(app: Sphinx, config: Config) -> None:
@@ -37,6 +38,8 @@ def redirect(app: Sphinx, pagename: str, templatename: str, context: dict[str, A
     place = _PAGE.fullmatch(pagename)
     if place and (NOTEBOOKS / f"{place[1]}.py").exists():
         _replace(context.get("header_buttons", []), pagename, f"notebooks/{place[1]}")
+    if pagename.startswith("book/exercises/"):
+        _replace(context.get("header_buttons", []), pagename, pagename.replace("book/exercises", "notebooks/student"))
 
 
 def drop_live_code(
