@@ -39,7 +39,7 @@ lock:  ## refresh requirements.lock and environment.yml after a change of pyproj
 	$(BIN)/python -m pilotzones.environment
 
 clean:  ## remove everything generated except the environment in .venv
-	rm -rf _build data/panels book/studies/*/*.ipynb book/across/*.ipynb
+	rm -rf _build data/panels book/studies/*/*.ipynb book/across/*.ipynb book/exercises/*.ipynb book/primer/*.ipynb
 
 # the lock is installed with its hashes first: hash checking and -e do not mix in one call
 $(READY): requirements.lock pyproject.toml

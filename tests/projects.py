@@ -16,8 +16,9 @@ _GENERATED = shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__", 
 def copy_project(target: Path) -> Path:
     """Copy the project to ``target`` as a fresh clone would have it."""
     shutil.copytree(ROOT, target, ignore=_GENERATED)
-    for page in [*target.glob("book/studies/*/*.ipynb"), *target.glob("book/across/*.ipynb")]:
-        page.unlink()
+    for pages in ("studies/*", "across", "exercises", "primer"):
+        for page in target.glob(f"book/{pages}/*.ipynb"):
+            page.unlink()
     return target
 
 

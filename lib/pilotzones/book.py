@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from pilotzones.errors import DataError, PilotZonesError
-from pilotzones.paths import ACROSS, BUILD, NOTEBOOKS, PAGES, ROOT
+from pilotzones.paths import BUILD, NOTEBOOKS, PAGES, ROOT
 from pilotzones.repository import repository_url
 
 CACHE, LOGS, LEDGERS = BUILD / "cache", BUILD / "logs", BUILD / "ledger"
@@ -47,16 +47,25 @@ _NOT_SHIPPED = ("*.map", "tex-svg*.js", "tex-mml-*.js", "tex-chtml-full*.js", "m
 
 @dataclass(frozen=True)
 class Page:
-    """One section of one study, or a page about all of them, whose ``study`` is empty, on data of a source."""
+    """One section of one study, or a page without, whose ``study`` is empty, on data of a source.
+
+    Pages without a study are about all of them (``place`` is ``"across"``), about methods (``"primer"``) or exercises.
+    """
 
     study: str
     section: str
     source: str = "synthetic"
+    place: str = "across"
 
     @property
     def folder(self) -> str:
-        """The study's key, or where the pages about all studies are."""
-        return self.study or "across"
+        """The study's key, or where the pages without a study are."""
+        return self.study or self.place
+
+    @property
+    def notebook(self) -> str:
+        """The notebook that makes the page, by its name under ``notebooks``."""
+        return f"exercises/{self.section}" if self.place == "exercises" else self.section
 
     @property
     def name(self) -> str:
@@ -74,7 +83,12 @@ class Page:
     @property
     def target(self) -> Path:
         """Where Jupyter Book finds the executed page."""
-        return (PAGES / self.study if self.study else ACROSS) / f"{self.section}.ipynb"
+        return (PAGES / self.study if self.study else PAGES.parent / self.place) / f"{self.section}.ipynb"
+
+    @property
+    def data(self) -> Path:
+        """The folder with the data behind the page's tables and figures, beside the page."""
+        return self.target.with_suffix("")
 
 
 def pages(source: str = "synthetic") -> list[Page]:
@@ -98,17 +112,21 @@ def pages(source: str = "synthetic") -> list[Page]:
         contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise DataError(f"_toc.yml: cannot be read ({error})") from None
-    places = (re.fullmatch(r"book/(?:studies/([^/]+)|across)/([^/]+)", file) for file in _files(contents))
-    listed = [Page(place[1] or "", place[2]) for place in places if place]
-    listed = [page for page in listed if (NOTEBOOKS / f"{page.section}.py").exists()]
+    place = r"book/(?:studies/([^/]+)|(across|exercises|primer))/([^/]+)"
+    found = (re.fullmatch(place, file) for file in _files(contents))
+    listed = [Page(file[1] or "", file[3], place=file[2] or "across") for file in found if file]
+    listed = [page for page in listed if (NOTEBOOKS / f"{page.notebook}.py").exists()]
     if source == "synthetic":
         return listed
     from pilotzones import parameters
 
     keys = _studies_with_exports()
     with_source = {name for name, model in parameters.SECTIONS.items() if "source" in model.model_fields}
+    without = parameters.SECTIONS.keys() - with_source  # such as the audit of printed numbers
     return [
-        replace(page, source=source) if page.study in keys or (not page.study and page.section in with_source) else page
+        replace(page, source=source)
+        if (page.study in keys and page.notebook not in without) or (not page.study and page.notebook in with_source)
+        else page
         for page in listed
     ]
 
@@ -209,6 +227,7 @@ def run(page: Page, why: str) -> dict[str, Any]:
     ``text`` : the finished page, a notebook in JSON.
     ``files``, ``distributions`` : what it used.
     ``ledger`` : its ledger rows, or None.
+    ``data`` : the data behind its tables and figures, CSV text by file name; none of licensed data.
     ``seconds`` : wall time.
 
     Raises
@@ -218,7 +237,7 @@ def run(page: Page, why: str) -> dict[str, Any]:
     """
     import nbformat
 
-    from pilotzones import finishing, notebooks, trace
+    from pilotzones import finishing, notebooks, teaching, trace
 
     started = time.perf_counter()
     unfinished = page.file(LOGS, ".ipynb")
@@ -230,7 +249,9 @@ def run(page: Page, why: str) -> dict[str, Any]:
     logger.setLevel(logging.INFO)
     logger.info("%s: %s", page, why)
     try:
-        notebook = notebooks.read(page.section)
+        notebook = notebooks.read(page.notebook)
+        if page.place == "exercises":
+            teaching.page(notebook, page.section)
         notebooks.fit_to(notebook, page.study, page.source)
         first, last = (
             nbformat.v4.new_code_cell(f"from pilotzones import trace as _trace\n_trace.{call}()", id=f"trace-{call}")
@@ -251,10 +272,14 @@ def run(page: Page, why: str) -> dict[str, Any]:
     used = next(data for data in finishing.take(executed.cells[-1:], trace.MIME))
     executed.cells = executed.cells[1:-1]
     rows = [row for part in finishing.take(executed.cells, LEDGER_MIME) for row in part]
+    of_what = f"{page.study}-{page.source}" if page.study else page.folder
+    data = finishing.take_data(executed.cells, page.section, f"{of_what}-{page.section}")
+    if page.source != "synthetic":
+        data = {}
     finishing.finish(executed, page.folder)
     unfinished.unlink(missing_ok=True)
     seconds = time.perf_counter() - started
-    return {"text": nbformat.writes(executed) + "\n", "ledger": rows or None, "seconds": seconds, **used}
+    return {"text": nbformat.writes(executed) + "\n", "ledger": rows or None, "data": data, "seconds": seconds, **used}
 
 
 def prepare(study: str, source: str) -> None:
@@ -316,13 +341,15 @@ def execute(todo: dict[Page, str], jobs: int) -> dict[Page, str]:
 def keep(page: Page, result: dict[str, Any]) -> None:
     """Store a page that succeeded, with the record of what it used."""
     content = result["text"].encode()
+    own = (*_OWN, *_OF_EXERCISES) if page.place == "exercises" else _OWN
     record = {
         "page": hashlib.sha256(content).hexdigest(),
         "python": platform.python_version(),
-        "files": {name: digest(ROOT / name) for name in [f"notebooks/{page.section}.py", *_OWN, *result["files"]]},
+        "files": {name: digest(ROOT / name) for name in [f"notebooks/{page.notebook}.py", *own, *result["files"]]},
         "exports": exports(page),
         "distributions": result["distributions"],
         "ledger": result["ledger"],
+        "data": result["data"],
     }
     write(page.file(CACHE, ".ipynb"), content)
     write(page.file(CACHE, ".json"), (json.dumps(record, indent=1) + "\n").encode())
@@ -330,6 +357,18 @@ def keep(page: Page, result: dict[str, Any]) -> None:
 
 # what executes a page and finishes it, outside the page's kernel
 _OWN = ("lib/pilotzones/book.py", "lib/pilotzones/finishing.py", "lib/pilotzones/notebooks.py")
+_OF_EXERCISES = ("lib/pilotzones/teaching.py",)
+
+
+def put(page: Page) -> None:
+    """Put an executed page, and the data behind its tables and figures, where Jupyter Book finds them."""
+    files = json.loads(page.file(CACHE, ".json").read_text(encoding="utf-8")).get("data", {})
+    for old in page.data.glob("*.csv"):
+        if old.name not in files:
+            old.unlink()
+    for name, text in files.items():
+        write(page.data / name, text.encode())
+    write(page.target, page.file(CACHE, ".ipynb").read_bytes())
 
 
 def write(path: Path, content: bytes) -> bool:
@@ -417,14 +456,18 @@ def render() -> bool:
     PilotZonesError
         If Sphinx warns or fails; the HTML of the last good build stays.
     """
-    setup = [ROOT / "_config.yml", ROOT / "_toc.yml", *(ROOT / "lib/pilotzones").glob("sphinx_*.py")]
+    library = ROOT / "lib/pilotzones"
+    extensions = [*library.glob("sphinx_*.py"), library / "slides.py", library / "teaching.py"]
+    setup = [ROOT / "_config.yml", ROOT / "_toc.yml", *extensions]
     setup_now = fingerprint(setup, repository_url(), *map(installed, _RENDERERS))
     sources = [path for path in (ROOT / "book").rglob("*") if path.is_file() and ".ipynb_checkpoints" not in path.parts]
     now = fingerprint([*sources, *([LEDGER] if LEDGER.exists() else [])], setup_now)
     stamp = HTML / ".built"
     if stamp.exists() and stamp.read_text() == now:
         return False
+    from pilotzones import teaching
 
+    teaching.write(BUILD / "teaching")  # what download menus offer
     work = BUILD / "sphinx"
     setup_stamp = work / "setup"
     if not setup_stamp.exists() or setup_stamp.read_text() != setup_now:
@@ -434,10 +477,10 @@ def render() -> bool:
     LOGS.mkdir(parents=True, exist_ok=True)
     code = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", code, "build", str(ROOT), "--path-output", str(work), "-W", "-n", "--keep-going"]
-    library = os.pathsep.join(filter(None, [str(ROOT / "lib"), os.environ.get("PYTHONPATH")]))
+    path = os.pathsep.join(filter(None, [str(ROOT / "lib"), os.environ.get("PYTHONPATH")]))
     with log.open("w", encoding="utf-8") as file:
         done = subprocess.run(
-            command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONPATH": library}
+            command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONPATH": path}
         )
     if done.returncode != 0:
         # a page that Sphinx has read once does not warn again
@@ -500,7 +543,7 @@ def build(only: list[str] | None = None, jobs: int | None = None, html: bool = T
     ready = [page for page in asked if page not in failed]
     check_disclosure(ready)
     for page in ready:
-        write(page.target, page.file(CACHE, ".ipynb").read_bytes())
+        put(page)
     collect_ledger([*listed, *hidden])
 
     done, same = len(todo) - len(failed), len(asked) + len(hidden) - len(todo)

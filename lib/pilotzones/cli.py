@@ -32,6 +32,9 @@ def parser() -> argparse.ArgumentParser:
     book.add_argument("--source", default="synthetic", choices=["synthetic", "licensed"],
                       help="licensed: pages of the exports in data/raw, where there are any")  # fmt: skip
 
+    pdf = command("pdf", _pdf, "print the rendered book with Chromium", "The environment variable CHROMIUM names one.")
+    pdf.add_argument("-o", "--output", type=Path, help="the PDF (default: _build/book.pdf)")
+
     panel = command("panel", _panel, "make or check a study's panel and summarise it")
     panel.add_argument("study", help="key of the study, e.g. innovation")
     panel.add_argument("--source", default="synthetic", choices=["synthetic", "licensed"])
@@ -83,6 +86,18 @@ def _book(options: argparse.Namespace) -> int:
     from pilotzones import book
 
     return 1 if book.build(options.only, options.jobs, not options.no_html, options.source) else 0
+
+
+def _pdf(options: argparse.Namespace) -> int:
+    from pilotzones import paper
+    from pilotzones.io import shown
+
+    output = options.output.absolute() if options.output else paper.PDF
+    if output.suffix != ".pdf":
+        raise ParameterError(f"output = '{options.output}': expected a name that ends in .pdf")
+    sheets = paper.print_book(output)
+    print(f"{shown(output)}: {sheets} sheets, {output.stat().st_size / 1e6:.1f} MB")
+    return 0
 
 
 def _panel(options: argparse.Namespace) -> int:

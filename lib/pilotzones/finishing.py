@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +12,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from pilotzones.notebooks import name_cells
+from pilotzones.trace import DATA_MIME
 
 
 def take(cells: list[NotebookNode], mime: str) -> Iterator[Any]:
@@ -19,6 +22,44 @@ def take(cells: list[NotebookNode], mime: str) -> Iterator[Any]:
             if mime in output.get("data", {}):
                 yield output.data.pop(mime)
                 output.metadata.pop(mime, None)
+
+
+def take_data(cells: list[NotebookNode], folder: str, stem: str) -> dict[str, str]:
+    """Remove the data behind a page's tables and figures, and link a figure's at the end of its caption.
+
+    Parameters
+    ----------
+    folder : where the files will be, relative to the page.
+    stem : first part of the file names, without the figure's name.
+
+    Returns
+    -------
+    The text of each file, CSV, by file name: of each figure by its name, of each table by its number on the page, and
+    last, if there are any, a list of the files with their captions.
+    """
+    files: dict[str, str] = {}
+    captions: list[tuple[str, str]] = []
+    tables = 0
+    for cell in cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {}).pop(DATA_MIME, None)
+            if data is None:
+                continue
+            about = next((words for words in output.metadata.values() if "caption" in words), None)
+            if about is None:
+                tables += 1
+                name = f"{stem}-table-{tables:02d}.csv"
+                captions.append((name, data["caption"]))
+            else:
+                name = f"{stem}-{data['name'].removeprefix('fig-')}.csv"
+                captions.append((name, about["caption"]))
+                about["caption"] += f" {{download}}`Data (CSV) <{folder}/{name}>`"
+            files[name] = data["csv"]
+    if files:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([("file", "caption"), *captions])
+        files[f"{stem}-contents.csv"] = text.getvalue()
+    return files
 
 
 def finish(notebook: NotebookNode, folder: str) -> None:

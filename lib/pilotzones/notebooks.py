@@ -47,6 +47,11 @@ def sections() -> list[str]:
     return sorted(path.stem for path in NOTEBOOKS.glob("*.py"))
 
 
+def exercises() -> list[str]:
+    """Return the names of all notebooks of exercises, such as ``"exercises/03_baseline"``, sorted."""
+    return sorted(f"exercises/{path.stem}" for path in NOTEBOOKS.glob("exercises/*.py"))
+
+
 def read(section: str) -> NotebookNode:
     """Return a section's notebook from its source, the ``.py`` file, with cell ids that depend on its text only.
 
@@ -55,8 +60,8 @@ def read(section: str) -> NotebookNode:
     ParameterError
         If there is no such section.
     """
-    if section not in sections():
-        raise ParameterError(f"section = {section!r}: expected one of {', '.join(sections())}")
+    if section not in (known := [*sections(), *exercises()]):
+        raise ParameterError(f"section = {section!r}: expected one of {', '.join(known)}")
     notebook = jupytext.read(NOTEBOOKS / f"{section}.py")
     name_cells(notebook)
     return notebook
@@ -138,7 +143,15 @@ def name_cells(notebook: NotebookNode) -> None:
 
 
 def pairs() -> Iterator[tuple[Path, str]]:
-    """Yield the path and the text of the ``.ipynb`` that belongs to every ``.py``, without outputs."""
+    """Yield the path and the text of the ``.ipynb`` that belongs to every ``.py``, without outputs.
+
+    That of exercises is the student's, and in a folder of its own: an editor that keeps pairs in step would else write
+    it over the source, which has the solutions.
+    """
+    from pilotzones import teaching
+
+    for section in exercises():
+        yield NOTEBOOKS / "student" / f"{Path(section).name}.ipynb", teaching.text(teaching.student(read(section)))
     for section in sections():
         notebook = read(section)
         notebook.metadata = nbformat.from_dict({"kernelspec": notebook.metadata["kernelspec"]})

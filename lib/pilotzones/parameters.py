@@ -131,6 +131,23 @@ class Verification(Parameters):
     tolerance: float = Field(0.0, ge=0, description="relative difference above which a row is listed as apart")
 
 
+class Audit(Parameters):
+    """The paper whose printed numbers are checked; no data are used."""
+
+    study: str = Field("innovation", description="which paper")
+
+    @model_validator(mode="after")
+    def _exists(self) -> Audit:
+        studies.load(self.study)
+        return self
+
+
+class AuditSummary(Parameters):
+    """How sure bounds of measured shares have to be."""
+
+    level: float = Field(0.95, gt=0, lt=1, description="confidence of bounds and intervals of measured shares")
+
+
 class Across(Parameters):
     """Where the panels of all studies come from."""
 
@@ -150,6 +167,100 @@ class Across(Parameters):
                 "or use 'synthetic'"
             )
         return self
+
+
+class Primer(Parameters):
+    """The toy world of a primer page."""
+
+    seed: int = Field(2023, ge=0, description="seed of the simulated outcomes")
+    effect: float = Field(0.2, ge=-2, le=2, description="true effect, log points")
+    noise: float = Field(0.1, gt=0, le=2, description="standard deviation of the noise, log points")
+
+
+class TwoByTwo(Primer):
+    """What breaks parallel trends."""
+
+    growth: float = Field(0.0, ge=-1, le=1, description="extra growth of treated cities, log points a year")
+
+
+class TwoWay(Primer):
+    """What unbalances the panel."""
+
+    lost: float = Field(0.1, ge=0, le=0.5, description="share of rows lost")
+
+
+class Staggered(Primer):
+    """How the effect grows."""
+
+    growth: float = Field(1.0, ge=-1, le=2, description="what the effect gains a year, in effects of the first year")
+
+
+class Trends(Primer):
+    """What breaks parallel trends."""
+
+    selection: float = Field(0.01, ge=-0.5, le=0.5, description="extra growth of eastern cities, log points a year")
+
+
+class Events(Primer):
+    """The window of the event study, and what contaminates it."""
+
+    leads: int = Field(-4, ge=-4, le=-2, description="first event year with a dummy of its own")
+    lags: int = Field(5, ge=1, le=5, description="last event year with a dummy of its own")
+    base: int = Field(-1, description="event year all others are compared with")
+    gap: float = Field(0.0, ge=0, le=1, description="how much more early cohorts gain than late ones, log points")
+
+    @model_validator(mode="after")
+    def _base_before_the_zone(self) -> Events:
+        if not self.leads <= self.base < 0:
+            raise ParameterError(f"base = {self.base}: expected an event year from {self.leads} to -1")
+        return self
+
+
+class Inference(Primer):
+    """How errors hang together, and how often one looks."""
+
+    persistence: float = Field(0.8, ge=0, lt=1, description="autocorrelation of a city's noise from year to year")
+    draws: int = Field(400, ge=100, le=2000, description="simulated samples")
+
+
+class Lab(Parameters):
+    """The world laid over a study's roll-out, and how far it is from one with equal effects and no violation."""
+
+    study: str = Field("resilience", description="roll-out and untreated outcomes of which study")
+    seed: int = Field(2023, ge=0, description="seed of the synthetic panel")
+    scenario: Scenario = Field("dynamic", description="the world")
+    strength: float = Field(1.0, ge=0, le=2, description="0: equal effects, no violation; 1: as in the Monte Carlo")
+
+    @model_validator(mode="after")
+    def _with_a_monte_carlo(self) -> Lab:
+        able = sorted(path.name.removesuffix("_flags.csv") for path in paths.CALIBRATION.glob("*_flags.csv"))
+        if self.study not in able:
+            raise ParameterError(
+                f"study = {self.study!r}: expected a study of cities with a Monte Carlo of its worlds, "
+                f"{' or '.join(able)}"
+            )
+        return self
+
+
+class Exercises(Parameters):
+    """The study that the exercises of a section are about; the data are synthetic, so that everyone has them."""
+
+    study: str = Field("innovation", description="which paper")
+    seed: int = Field(2023, ge=0, description="seed of the synthetic panel")
+
+    @model_validator(mode="after")
+    def _has_all_that_is_asked_for(self) -> Exercises:
+        needed = {"cities", "rollout", "factors", "mediators"}
+        if not needed <= studies.load(self.study).features:
+            fit = filter(lambda key: needed <= studies.load(key).features, studies.keys())
+            raise ParameterError(f"study = {self.study!r}: the exercises are about {', '.join(fit)}")
+        return self
+
+
+class Rollout(Parameters):
+    """Which zones count."""
+
+    partial: bool = Field(True, description="whether a zone smaller than its prefecture counts for all of it")
 
 
 class OneSpecification(World):
@@ -180,8 +291,23 @@ SECTIONS: dict[str, type[Parameters]] = {
     "10_verification": Verification,
     "11_across_studies": Across,
     "12_specification": OneSpecification,
+    "15_audit": Audit,
+    "16_audit_summary": AuditSummary,
+    "17_rollout": Rollout,
+    "exercises": Exercises,
+    "lab": Lab,
+    "primer_1_two_by_two": TwoByTwo,
+    "primer_2_two_way_fixed_effects": TwoWay,
+    "primer_3_staggered_adoption": Staggered,
+    "primer_4_parallel_trends": Trends,
+    "primer_5_event_studies": Events,
+    "primer_6_inference": Inference,
 }
 """The sections that have parameters of their own; all others have the common ones."""
+
+
+def _model(section: str) -> type[Parameters]:
+    return SECTIONS.get(section.partition("/")[0], Common)  # exercises/03_baseline: all exercises have the same
 
 
 def validate(section: str, values: Mapping[str, Any]) -> Any:
@@ -198,7 +324,7 @@ def validate(section: str, values: Mapping[str, Any]) -> Any:
         If a name is unknown, a value has the wrong type or is impossible, alone or together with another. The
         message names every such parameter, its value and what is allowed.
     """
-    model = SECTIONS.get(section, Common)
+    model = _model(section)
     try:
         return model(**values)
     except ValidationError as error:
@@ -233,7 +359,7 @@ def check(section: str, namespace: dict[str, Any]) -> Any:
     ParameterError
         As :func:`validate`.
     """
-    fields = SECTIONS.get(section, Common).model_fields
+    fields = _model(section).model_fields
     values = {name: value for name, value in namespace.items() if name in fields}
     if _CHECKED not in namespace:
         values |= {

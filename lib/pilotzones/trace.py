@@ -11,6 +11,7 @@ from typing import Any
 from pilotzones.paths import ROOT
 
 MIME = "application/vnd.pilotzones.trace+json"
+DATA_MIME = "application/vnd.pilotzones.data+json"  # of the data behind a figure, see :mod:`pilotzones.report.data`
 
 # derived files (panels check their own sources), exports (the book keeps their fingerprint), and what is no source
 _IGNORED = ("data/panels/", "data/raw/", "_build/", ".venv/", ".git/")
