@@ -65,7 +65,7 @@ def test_nothing_changed_means_nothing_done(built_book: Built) -> None:
 SAMPLE = (
     "quality/01_data", "innovation/02_index_measurement", "productivity/03_baseline", "quality/04_robustness",
     "resilience/05_heterogeneity", "innovation/06_mechanisms", "coordination/07_spatial", "productivity/08_modern_did",
-    "resilience/09_scorecard", "across/10_verification",
+    "resilience/09_scorecard", "across/10_verification", "quality/13_multiverse", "productivity/14_design",
 )  # fmt: skip
 
 
