@@ -21,6 +21,7 @@ bench: $(READY)  ## time the estimators side by side, write _build/bench*.json
 	$(BIN)/python tests/bench_pairs.py
 	$(BIN)/python tests/bench_customs.py
 	$(BIN)/python tests/bench_modern.py
+	$(BIN)/python tests/bench_multiverse.py
 	$(BIN)/python tests/bench_readers.py
 	$(BIN)/python tests/bench_size.py
 	$(BIN)/python tests/bench_sweep.py

@@ -24,6 +24,7 @@ source: str = "synthetic"  # synthetic, or licensed for your own exports in data
 seed: int = 2023  # seed of the synthetic panel, 0 or larger
 vcov: str = "published"  # standard errors: published, iid, hetero, cluster_unit, cluster_city, cluster_province, dyadic
 scenario: str = "paper"  # world laid over the panel: paper (as it is), homogeneous, cohorts, dynamic, ...
+size: float = 1.0  # true effect as a multiple of the study's own: 1 as it is, 0 for none
 formula: str = ""  # the regression, e.g. "y ~ x + z | firm + year"; empty for the paper's main column
 sample: str = ""  # rows kept, as a pandas condition; empty for all
 matching: str = ""  # propensity-score formula of a matched sample; empty for none
@@ -41,6 +42,7 @@ declared = studies.load(p.study)
 data = panel.load(declared, p.source, p.seed)
 if p.scenario != "paper":
     data = scenarios.laid_over(declared, data, p.scenario)
+data = scenarios.resized(declared, data, p.size)
 digits = report.digits(declared)
 report.banner(declared, p.source, p.seed, p.vcov)
 
@@ -66,7 +68,8 @@ column = own if p.formula else main
 rows = replicate.select(data, column.sample)
 pd.DataFrame({"": {
     "formula": declared.expand(column.formula), "rows kept": column.sample or "all", "standard errors": p.vcov,
-    "scenario": p.scenario, "matched on": column.matching or "nothing", "winsorised": f"{column.winsorise:.1%}",
+    "scenario": p.scenario, "size of the effect": f"{p.size:g}", "matched on": column.matching or "nothing",
+    "winsorised": f"{column.winsorise:.1%}",
 }}).pipe(report.view, f"The specification ({p.source} data)")
 
 # %% [markdown]

@@ -112,6 +112,11 @@ def test_data_come_back_from_the_file() -> None:
     assert as_csv(rows["estimate"]) == as_csv(rows)
 
 
+def test_an_index_without_names_has_a_column_for_each_of_its_levels() -> None:
+    rows = pd.DataFrame({"estimate": [1.5, 2.5]}, index=pd.MultiIndex.from_tuples([("a", "x"), ("b", "y")]))
+    assert as_csv(rows) == "label,label 2,estimate\na,x,1.5\nb,y,2.5\n"
+
+
 def test_parts_of_data_stand_below_each_other() -> None:
     series = pd.Series([3.0], name="y", index=pd.Index([2015], name="year"))
     parts = {"left": pd.DataFrame({"x": [1, 2]}), "right": series}

@@ -65,7 +65,8 @@ def test_nothing_changed_means_nothing_done(built_book: Built) -> None:
 SAMPLE = (
     "quality/01_data", "innovation/02_index_measurement", "productivity/03_baseline", "quality/04_robustness",
     "resilience/05_heterogeneity", "innovation/06_mechanisms", "coordination/07_spatial", "productivity/08_modern_did",
-    "resilience/09_scorecard", "across/10_verification", "productivity/15_audit", "across/16_audit_summary",
+    "resilience/09_scorecard", "across/10_verification", "quality/13_multiverse", "productivity/14_design",
+    "productivity/15_audit", "across/16_audit_summary",
     "across/17_rollout",
     "primer/primer_1_two_by_two", "primer/primer_2_two_way_fixed_effects", "primer/primer_3_staggered_adoption",
     "primer/primer_4_parallel_trends", "primer/primer_5_event_studies", "primer/primer_6_inference", "primer/lab",

@@ -82,6 +82,13 @@ def test_ids_are_those_of_the_content(tmp_path: Path) -> None:
     assert specifications.declared(studies.load("productivity"), "T3", "4").id == one.id
 
 
+def test_ids_are_those_of_before_there_were_sizes(tmp_path: Path) -> None:
+    """Results of earlier versions keep their names."""
+    none, own = expand(tmp_path, "study: productivity\nsize: [0, 1]")
+    assert (none.size, own.size) == (0, 1) and specifications.published(own) == "T3/4"
+    assert own.id == "33203681db1b91e7" and none.id != own.id and specifications.published(none) == ""
+
+
 @pytest.mark.parametrize(
     ("text", "sets"),
     [
@@ -132,6 +139,16 @@ def test_a_condition_narrows_the_columns_own_sample(tmp_path: Path) -> None:
         ("study: innovation\nseed: 9-7", ["seed = '9-7'", "1001-1200"]),
         ("study: innovation\nseed: -1", ["seed = -1"]),
         ("study: innovation\nwinsorise: 0.5", ["winsorise = 0.5", "below 0.5"]),
+        ("study: innovation\nsize: -1", ["size = -1", "greater than or equal to 0"]),
+        ("study: innovation\nsize: big", ["size = 'big': expected true effect as a multiple"]),
+        ("study: innovation\nsize: [0, 1]\nscenario: dynamic", ["size = 0", "scenario = 'paper'"]),
+        (
+            "study: innovation\nsize: 0\noutcome: inno_invent",
+            ["size = [0.0] with outcome = 'inno_invent'", "inno_total"],
+        ),
+        ("study: innovation\nsize: 0\ncolumn: all", ["is not known", "outcome = 'inno_total'"]),
+        ("study: innovation\nvcov: iid\nstudy: quality", ["grid.yml, line 3: study: is there already, in line 1"]),
+        ("specifications:\n- study: quality\n  vcov: iid\n  vcov: hetero", ["line 4: vcov", "in line 3"]),
         ("study: innovation\nscenario: rosy", ["scenario = 'rosy'", "homogeneous"]),
         ("study: innovation\nsource: licensed", ["no files in data/raw/innovation"]),
         ("study: innovation\nsource: licensed", ["data/raw/innovation"]),
@@ -248,6 +265,19 @@ def test_a_specification_that_cannot_be_estimated_is_a_row(tmp_path: Path) -> No
     assert rows.loc[rows["error"] == "", "estimate"].notna().all()
 
 
+def test_the_effect_has_the_size_that_is_asked_for(tmp_path: Path) -> None:
+    found = expand(tmp_path, "study: resilience\nsize: [0, 1, 2.5]\nvcov: [iid, hetero]")
+    assert len(sweep.groups(found)) == 1
+    rows = sweep.run(found, tmp_path / "out.parquet").set_index(["size", "vcov"])
+    study = studies.load("resilience")
+    data, column = panel.load(study), study.table(study.benchmark[0]).column(study.benchmark[1])
+    for (size, vcov), row in rows.iterrows():
+        world = data.assign(**{study.outcome: data[study.outcome] + (size - 1) * data[panel.TRUTH]})
+        expected = replicate.column(study, column, world, vcov).coefficients.loc[study.treatment, NUMBERS]
+        np.testing.assert_allclose(row[NUMBERS].to_numpy(float), expected.to_numpy(float), rtol=1e-9)
+    assert (rows["published"] != "").groupby("size").all().to_dict() == {0.0: False, 1.0: False, 2.5: False}
+
+
 def test_the_file_tells_versions_and_panel(tmp_path: Path) -> None:
     sweep.run(expand(tmp_path, "study: productivity"), tmp_path / "out.parquet")
     words = pq.read_schema(tmp_path / "out.parquet").metadata[b"pilotzones"].decode()
@@ -314,6 +344,18 @@ def test_a_damaged_part_is_done_again_with_a_warning(damage: str, tmp_path: Path
         sweep.run(found, tmp_path / "out.parquet", partial(counted, seen))
     assert len(seen) == len(found) - 8
     assert (tmp_path / "out.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_parts_of_another_version_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = expand(tmp_path, SMALL)
+    with pytest.raises(Killed):
+        sweep.run(found, tmp_path / "out.parquet", partial(cut_short, 3))
+    monkeypatch.setattr(sweep, "fingerprint", lambda: "1" * 64)
+    seen: list[str] = []
+    with pytest.warns(UserWarning, match=r"out\.parts: 3 finished parts are of another version"):
+        sweep.run(found, tmp_path / "out.parquet", partial(counted, seen))
+    assert len(seen) == len(found) and not (tmp_path / "out.parts").exists()
 
 
 @pytest.mark.usefixtures("small_groups")

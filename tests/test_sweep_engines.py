@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +143,17 @@ def test_without_dask_the_error_says_what_to_install(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(PilotZonesError, match=r"pilotzones\[cluster\]"):
         next(sweep.dask("local", 1, []))
+
+
+def test_a_scheduler_without_workers_is_waited_for_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed: Any = pytest.importorskip("distributed")
+    monkeypatch.setattr(sweep, "PATIENCE", 0.3)
+    found = specifications.expand(specifications.read(grid(tmp_path, "study: productivity")))
+    with distributed.LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=":0") as cluster:
+        threading.Timer(1.5, lambda: cluster.scale(1)).start()
+        with pytest.warns(UserWarning, match="has no workers yet; the command waits for them"):
+            rows = sweep.run(found, tmp_path / "out.parquet", partial(sweep.dask, cluster.scheduler_address, 1))
+    assert rows["error"].tolist() == [""]
 
 
 def test_on_dask_a_killed_worker_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll(".explorer").forEach((box, number) => {
     const data = JSON.parse(box.querySelector("script").textContent);
+    data.codes = data.codes.map((code) => [...code].map((digit) => parseInt(digit, 36)));
     box.querySelector(".explorer-without").remove();
     const last = data.codes.length - 1;
     const rank = new Map(data.codes.map((code, place) => [code.join(" "), place]));
@@ -13,18 +14,18 @@ document.addEventListener("DOMContentLoaded", () => {
       return parent.appendChild(made);
     };
 
-    // one control for each choice: a box to tick for with and without, else a list
+    // one control for each choice: a box to tick for in and out, else a list
     const form = add(box, "div", { class: "explorer-choices" });
     const control = (label, values, id) => {
       const line = add(form, "div", { class: "explorer-choice" });
       const name = `explorer-${number}-${id}`;
-      if (values.length === 2 && values.includes("with") && values.includes("without")) {
+      if (values.length === 2 && values.includes("in") && values.includes("out")) {
         const tick = add(line, "input", { type: "checkbox", id: name });
         add(line, "label", { for: name }, label);
         return {
           element: tick,
-          get: () => values.indexOf(tick.checked ? "with" : "without"),
-          set: (value) => { tick.checked = values[value] === "with"; },
+          get: () => values.indexOf(tick.checked ? "in" : "out"),
+          set: (value) => { tick.checked = values[value] === "in"; },
         };
       }
       add(line, "label", { for: name }, label);

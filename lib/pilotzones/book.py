@@ -304,7 +304,7 @@ def execute(todo: dict[Page, str], jobs: int) -> dict[Page, str]:
     from tqdm import tqdm
 
     # what the pages are about to read, as it is now: a file edited meanwhile counts as changed in the next build
-    for folder in ("lib", "notebooks", "book", "data/facts", "data/published", "data/calibration"):
+    for folder in ("lib", "notebooks", "book", "data/facts", "data/published", "data/calibration", "data/multiverse"):
         for path in (ROOT / folder).rglob("*.*"):
             digest(path)
     for page in todo:

@@ -359,7 +359,7 @@ class Study:
             return "rollout" in self.features
         if section == "07_spatial" and "pairs" in self.features:
             return True  # pairs are lines on the map, whatever the paper has
-        return section[:2] in ("01", "02", "09", "12", "15") or bool(self.section_tables(section))
+        return section[:2] in ("01", "02", "09", "12", "13", "14", "15") or bool(self.section_tables(section))
 
     def section_tables(self, section: str) -> list[Table]:
         """Return the tables that belong to one section of the paper."""

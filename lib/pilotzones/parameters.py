@@ -125,6 +125,18 @@ class ModernDid(World):
     draws: int = Field(999, ge=99, description="bootstrap samples and fake roll-outs")
 
 
+class Multiverse(Common):
+    """The permutation test of the whole curve."""
+
+    draws: int = Field(199, ge=19, description="permutations of the treatment among places")
+
+    @model_validator(mode="after")
+    def _errors_that_thousands_can_have(self) -> Multiverse:
+        if self.vcov == "dyadic":
+            raise ParameterError("vcov = 'dyadic': takes minutes for thousands of regressions; expected cluster_city")
+        return self
+
+
 class Verification(Parameters):
     """When a value counts as apart from the published one."""
 
@@ -266,6 +278,7 @@ class Rollout(Parameters):
 class OneSpecification(World):
     """A regression written out; without a formula the paper's main column."""
 
+    size: float = Field(1.0, ge=0, allow_inf_nan=False, description="true effect as a multiple of the study's own")
     formula: str = Field("", description="the regression; empty for the paper's main column")
     sample: str = Field("", description="rows kept, as a pandas condition")
     matching: str = Field("", description="propensity-score formula of a matched sample")
@@ -279,6 +292,22 @@ class OneSpecification(World):
             raise ParameterError(f"{given[0]} = {getattr(self, given[0])!r}: expected together with a formula")
         return self
 
+    @model_validator(mode="after")
+    def _size_of_a_known_effect(self) -> OneSpecification:
+        if self.size != 1 and (self.source == "licensed" or self.scenario != "paper"):
+            raise ParameterError(
+                f"size = {self.size:g} with source = '{self.source}', scenario = '{self.scenario}': changes the effect "
+                "that is built into a synthetic panel; expected source = 'synthetic' and scenario = 'paper'"
+            )
+        return self
+
+
+class Design(Common):
+    """The test whose power is asked for, and the effect that is assumed."""
+
+    level: float = Field(0.05, gt=0, lt=1, description="p below which an estimate counts as significant")
+    share: float = Field(0.5, gt=0, allow_inf_nan=False, description="assumed effect as a share of the published one")
+
 
 SECTIONS: dict[str, type[Parameters]] = {
     "02_index_measurement": Measurement,
@@ -291,6 +320,8 @@ SECTIONS: dict[str, type[Parameters]] = {
     "10_verification": Verification,
     "11_across_studies": Across,
     "12_specification": OneSpecification,
+    "13_multiverse": Multiverse,
+    "14_design": Design,
     "15_audit": Audit,
     "16_audit_summary": AuditSummary,
     "17_rollout": Rollout,

@@ -108,6 +108,25 @@ def laid_over(study: Study, panel: pd.DataFrame, scenario: Scenario, strength: f
     return panel.assign(**{study.outcome: outcome, TRUTH: added["effect"]})
 
 
+def resized(study: Study, panel: pd.DataFrame, size: float) -> pd.DataFrame:
+    """Return a synthetic panel in which the effect is a multiple of its own: 1 as it is, 0 for none.
+
+    The main outcome loses ``1 - size`` times the true effect of the row; all other variables stay. Where the outcome is
+    an imperfect measure of what the effect is on, a size of 0 is not quite a world without one.
+
+    Raises
+    ------
+    ParameterError
+        If the panel's true effect is not known.
+    """
+    if size == 1:
+        return panel
+    if TRUTH not in panel:
+        raise ParameterError(f"size = {size:g}: needs a panel whose true effect is known; expected 1")
+    outcome = panel[study.outcome] - (1 - size) * panel[TRUTH]
+    return panel.assign(**{study.outcome: outcome, TRUTH: size * panel[TRUTH]})
+
+
 def noise(panel: pd.DataFrame, outcome: str, unit: str) -> tuple[float, pd.Series]:
     r"""Return autocorrelation and standard deviations of untreated outcomes, net of unit and year effects.
 

@@ -46,6 +46,7 @@ class Specification:
     ----------
     study, source, seed : the panel.
     scenario : world laid over the panel, see :mod:`pilotzones.scenarios`; ``"paper"`` for the panel as it is.
+    size : true effect as a multiple of the panel's own: 1 as it is, 0 for none.
     outcome, term : dependent variable and the regressor of interest; with instruments the endogenous one.
     controls : all further regressors.
     effects : absorbed, e.g. ``"firm + province^year"``; empty for none.
@@ -61,6 +62,7 @@ class Specification:
     source: str
     seed: int
     scenario: str
+    size: float
     outcome: str
     term: str
     controls: tuple[str, ...]
@@ -80,7 +82,9 @@ class Specification:
     @cached_property
     def id(self) -> str:
         """The first 16 hexadecimal digits of the SHA-256 of the specification as JSON: stable, and safe as a name."""
-        canonical = json.dumps(self.values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        # the panel's own effect goes without saying: ids are older than sizes
+        values = {name: value for name, value in self.values.items() if (name, value) != ("size", 1)}
+        canonical = json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     @property
@@ -112,7 +116,7 @@ def declared(study: Study, table: str, column: str) -> Specification:
     effects = next((part for part in rest if "~" not in part), "")
     endogenous, instruments = next((part.split("~") for part in rest if "~" in part), ("", ""))
     return Specification(
-        study.key, "synthetic", study.seed, "paper",
+        study.key, "synthetic", study.seed, "paper", 1.0,
         outcome=outcome,
         term=endogenous.strip() or names[0],
         controls=names if endogenous else names[1:],
@@ -198,6 +202,9 @@ class Choices(parameters.Parameters):
     scenario: Annotated[list[Literal["paper", Scenario]], _SEVERAL, _SOME] = Field(
         ["paper"], description=f"paper, {', '.join(SCENARIOS)}, or a list of these"
     )
+    size: Annotated[list[float], _SEVERAL, _SOME] = Field(
+        [1.0], description="true effect as a multiple of the study's own: 1 (as it is), 0 (none), or a list of numbers"
+    )
     column: Texts = Field(
         ["benchmark"], description="benchmark, all, a published column such as T2/3, or a list of these"
     )
@@ -232,11 +239,15 @@ def read(path: Path) -> list[Choices]:
         names file, key, value and what is expected.
     """
     try:
-        grid = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        double = _double(yaml.compose(text, yaml.SafeLoader))
+        grid = yaml.safe_load(text)
     except FileNotFoundError:
         raise ParameterError(f"{shown(path)}: the file is missing; expected a grid in YAML") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
         raise ParameterError(f"{shown(path)}: cannot be read as YAML: {' '.join(str(problem).split())}") from None
+    if double:
+        raise ParameterError(f"{shown(path)}, {double}")
     keys = ", ".join(Choices.model_fields)
     if not grid or not isinstance(grid, dict):
         raise ParameterError(
@@ -257,6 +268,23 @@ def read(path: Path) -> list[Choices]:
                 f"{where}: {'; '.join(_explain(k, p, {**grid, **one}) for k, p in problems.items())}"
             ) from None
     return found
+
+
+def _double(node: yaml.Node | None) -> str:
+    """Say which key stands twice in a mapping, of which YAML would silently take the last; empty if none does."""
+    if isinstance(node, yaml.MappingNode):
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if isinstance(key, yaml.ScalarNode) and key.value in lines:
+                first = lines[key.value]
+                return f"line {line}: {key.value}: is there already, in line {first}; expected one value or one list"
+            lines[str(key.value)] = line
+            if found := _double(value):
+                return found
+    elif isinstance(node, yaml.SequenceNode):
+        return next(filter(None, map(_double, node.value)), "")
+    return ""
 
 
 def _explain(key: str, problem: Any, given: Mapping[str, Any]) -> str:
@@ -291,8 +319,9 @@ def _alternatives(choices: Choices) -> Iterator[dict[str, list[Any]]]:
     """Yield, for each study and column, what every field of a specification can be, in the order of the fields."""
     for key in dict.fromkeys(choices.study):
         study = studies.load(key)
-        for source, scenario in product(choices.source, choices.scenario):
-            parameters.validate("12_specification", {"study": key, "source": source, "scenario": scenario})
+        for source, scenario, size in product(choices.source, choices.scenario, choices.size):
+            world = {"study": key, "source": source, "scenario": scenario, "size": size}
+            parameters.validate("12_specification", world)
         asked = [name for column in choices.column for name in (columns(study) if column == "all" else [column])]
         seeds = [number for seed in choices.seed for number in _seeds(study, seed)]
         for name in dict.fromkeys(asked):
@@ -302,6 +331,7 @@ def _alternatives(choices: Choices) -> Iterator[dict[str, list[Any]]]:
                 "source": choices.source,
                 "seed": seeds,
                 "scenario": choices.scenario,
+                "size": choices.size,
                 "outcome": [own.outcome if o == "own" else _variable(study, "outcome", o) for o in choices.outcome],
                 "term": [own.term],
                 "controls": [names for asked in choices.controls for names in _controls(study, own, asked)],
@@ -313,6 +343,12 @@ def _alternatives(choices: Choices) -> Iterator[dict[str, list[Any]]]:
                 "vcov": [own.vcov if v == "published" else errors(study, v) for v in choices.vcov],
                 "singletons": [own.singletons if s == "own" else s for s in choices.singletons],
             }
+            for outcome in found["outcome"]:
+                if outcome != study.outcome and set(choices.size) != {1}:
+                    raise ParameterError(
+                        f"size = {choices.size} with outcome = '{outcome}': the true effect on it is not known; "
+                        f"expected size = 1, or outcome = '{study.outcome}'"
+                    )
             yield {field: list(dict.fromkeys(values)) for field, values in found.items()}
 
 

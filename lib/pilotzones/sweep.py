@@ -45,6 +45,7 @@ from pilotzones.specifications import Specification, published
 
 GROUP = 1000  # specifications at most: what a run that is cut short loses per worker
 WAIT = "10s"  # for a scheduler to answer
+PATIENCE = 5  # seconds for a scheduler to have a worker, before the command says that it waits
 RETRIES = 3  # of a group whose worker died
 _NUMERIC = ("numpy", "pandas", "scipy", "pyfixest", "pyarrow")
 _METADATA = b"pilotzones"
@@ -52,7 +53,8 @@ _METADATA = b"pilotzones"
 SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in ("id", "study", "source")), ("seed", pa.int64()),
-        *((name, pa.string()) for name in ("scenario", "outcome", "term", "controls", "effects", "instruments")),
+        ("scenario", pa.string()), ("size", pa.float64()),
+        *((name, pa.string()) for name in ("outcome", "term", "controls", "effects", "instruments")),
         ("sample", pa.string()), ("matching", pa.string()), ("winsorise", pa.float64()), ("vcov", pa.string()),
         ("singletons", pa.string()), *((name, pa.float64()) for name in ("estimate", "se", "t", "p", "low", "high")),
         ("n_obs", pa.int64()), ("n_clusters", pa.int64()), ("r2_within", pa.float64()),
@@ -84,7 +86,9 @@ def groups(specifications: Sequence[Specification]) -> list[Group]:
         return (*where, one.effects, one.winsorise, one.singletons, bool(one.instruments))
 
     # specifications with the same controls have the same complete rows, and those with the same id but errors one fit
-    ordered = sorted(specifications, key=lambda one: (shared(one), one.controls, one.outcome, one.term, one.id))
+    ordered = sorted(
+        specifications, key=lambda one: (shared(one), one.size, one.controls, one.outcome, one.term, one.id)
+    )
     found = []
     for _, alike in groupby(ordered, shared):
         members = tuple(alike)
@@ -149,29 +153,12 @@ def estimate(group: Group, library: str = "") -> pa.Table:
             "a worker has another version of the book or of numpy, pandas, scipy, pyfixest or pyarrow than this "
             "process; install the same on all machines"
         )
-    one = group.specifications[0]
-    study = studies.load(one.study)
-    hashes = {}
+    hashes: dict[str, str] = {}
+    found: list[dict[str, Any]] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            data, content = _panel(one.study, one.source, one.seed, one.scenario)
-            hashes[f"{one.study}-{one.source}-{one.seed}-{one.scenario}"] = content
-            rows = replicate.select(data, one.sample)
-            if not len(rows):
-                raise DataError(f"sample '{one.sample}': no row of the panel fulfils it")
-            if one.matching:
-                rows = replicate.matched(study, one.column, rows).sample(rows)
-        except Exception as problem:
-            found = [_failed(problem)] * len(group.specifications)
-        else:
-            try:
-                found = _together(study, rows, group.specifications)
-            except Exception:  # one of them is to blame: each by itself, with a message of its own
-                found = [{} for _ in group.specifications]
-            apart = [i for i, line in enumerate(found) if not line]
-            for i, line in zip(apart, _one_by_one(study, data, [group.specifications[i] for i in apart]), strict=True):
-                found[i] = line
+        for _, alike in groupby(group.specifications, lambda one: one.size):
+            found += _of_one_size(list(alike), hashes)
     table = [
         {
             **one.values, "id": one.id, "published": published(one), "error": "", **line,
@@ -180,6 +167,31 @@ def estimate(group: Group, library: str = "") -> pa.Table:
         for one, line in zip(group.specifications, found, strict=True)
     ]  # fmt: skip
     return pa.Table.from_pylist(table, SCHEMA).replace_schema_metadata({_METADATA: json.dumps(hashes)})
+
+
+def _of_one_size(specifications: Sequence[Specification], hashes: dict[str, str]) -> list[dict[str, Any]]:
+    """Estimate specifications on the same rows; ``hashes`` takes in that of the panel."""
+    one = specifications[0]
+    study = studies.load(one.study)
+    try:
+        data, content = _panel(one.study, one.source, one.seed, one.scenario)
+        hashes[f"{one.study}-{one.source}-{one.seed}-{one.scenario}"] = content
+        data = scenarios.resized(study, data, one.size)
+        rows = replicate.select(data, one.sample)
+        if not len(rows):
+            raise DataError(f"sample '{one.sample}': no row of the panel fulfils it")
+        if one.matching:
+            rows = replicate.matched(study, one.column, rows).sample(rows)
+    except Exception as problem:
+        return [_failed(problem)] * len(specifications)
+    try:
+        found = _together(study, rows, specifications)
+    except Exception:  # one of them is to blame: each by itself, with a message of its own
+        found = [{} for _ in specifications]
+    apart = [i for i, line in enumerate(found) if not line]
+    for i, line in zip(apart, _one_by_one(study, data, [specifications[i] for i in apart]), strict=True):
+        found[i] = line
+    return found
 
 
 def _together(study: Study, rows: pd.DataFrame, specifications: Sequence[Specification]) -> list[dict[str, Any]]:
@@ -315,6 +327,13 @@ def dask(scheduler: str, workers: int, todo: Sequence[Group]) -> Iterator[tuple[
         futures = {
             client.submit(estimate, group, library, key=group.id, retries=RETRIES, pure=False): group for group in todo
         }
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except TimeoutError:
+            warnings.warn(
+                f"scheduler = '{scheduler}': has no workers yet; the command waits for them, Ctrl-C stops it",
+                stacklevel=2,
+            )
         for future in as_completed(list(futures)):
             group = futures.pop(future)
             try:
@@ -365,6 +384,12 @@ def run(specifications: Sequence[Specification], output: Path, engine: Engine = 
     parts = output.with_suffix(".parts")
     every = groups(specifications)
     files = {group: parts / f"{group.id}.parquet" for group in every}
+    if other := set(parts.glob("[!.]*.parquet")) - set(files.values()):
+        warnings.warn(
+            f"{shown(parts)}: {len(other)} finished parts are of another version of the book, its data or the grid; "
+            "they are not used, and what they hold is done again as far as the grid asks for it",
+            stacklevel=2,
+        )
     todo = [group for group in every if not _is_finished(group, files[group])]
     done = sum(len(group.specifications) for group in set(every) - set(todo))
     with tqdm(total=len(ids), initial=done, unit="spec", desc="sweep", disable=None, smoothing=0.05) as bar:
@@ -464,6 +489,7 @@ def render(specifications: Sequence[Specification], folder: Path) -> list[Path]:
             "seed",
             "vcov",
             "scenario",
+            "size",
             "formula",
             "sample",
             "matching",

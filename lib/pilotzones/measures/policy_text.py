@@ -151,7 +151,8 @@ def indices(counts: pd.DataFrame) -> pd.DataFrame:
     """
     out, used = {}, weights(counts).loc[lambda weight: weight > 0]
     for group, name in GROUPS.items():
-        out[name] = weighted_sum(standardise(counts[group][used[group].index]), used[group])
+        # where a row is highest in every tool, the weights add up to one but for the last digit
+        out[name] = weighted_sum(standardise(counts[group][used[group].index]), used[group]).clip(upper=1)
     return pd.DataFrame(out).reset_index()
 
 

@@ -34,5 +34,5 @@ def _flat(data: pd.DataFrame | pd.Series) -> pd.DataFrame:
     index = frame.index
     if isinstance(index, pd.RangeIndex) and index.name is None:
         return frame.reset_index(drop=True)
-    names = [name if name is not None else "label" for name in index.names]
+    names = [name if name is not None else f"label {n + 1}" if n else "label" for n, name in enumerate(index.names)]
     return frame.rename_axis(index=names).rename_axis(columns=None).reset_index()

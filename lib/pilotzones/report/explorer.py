@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 
 import pandas as pd
@@ -11,6 +11,7 @@ from IPython.display import HTML
 
 from pilotzones.errors import DataError
 
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 NEEDED = ("estimate", "low", "high", "p", "n_obs")
 
 
@@ -34,7 +35,8 @@ def explorer(
     ----------
     rows : one row per specification and kind of error, with ``choices``, ``errors``, ``NEEDED`` and ``published``;
         estimates are in ``unit`` and do not depend on the error. Rows without an estimate or an interval are left out.
-    choices : column -> what a reader calls the choice, in the order of the controls.
+    choices : column -> what a reader calls the choice, in the order of the controls; up to 36 options each. One with
+        the options ``"in"`` and ``"out"`` is a box to tick.
     errors : column with the standard errors.
     published : column that names the published columns that a row is; empty text for none.
     start : the published column that is shown first, e.g. ``"T2/3"``; without it the middle of the curve.
@@ -66,7 +68,7 @@ def explorer(
 
     def column(name: str, kind: str) -> list[float | None]:
         by_key = known[known[errors] == kind].set_index("key")[name].reindex(first["key"])
-        return [None if value != value else round(float(value), 4 if name == "p" else digits + 1) for value in by_key]
+        return [None if value != value else round(float(value), 4 if name == "p" else digits) for value in by_key]
 
     data = {
         "label": label,
@@ -74,8 +76,8 @@ def explorer(
         "digits": digits,
         "choices": [{"label": choices[key], "values": [str(value) for value in values[key]]} for key in keys],
         "errors": [str(kind) for kind in kinds],
-        "codes": first["code"].tolist(),
-        "estimate": [round(float(value), digits + 1) for value in first["estimate"]],
+        "codes": ["".join(_DIGITS[place] for place in code) for code in first["code"]],
+        "estimate": [round(float(value), digits) for value in first["estimate"]],
         "n": [int(value) for value in first["n_obs"]],
         "published": papers,
         "start": {"row": first["key"].tolist().index(shown["key"]), "errors": kinds.index(shown[errors])},
@@ -94,9 +96,3 @@ def _inside_script(data: Mapping[str, object]) -> str:
     """Return JSON that cannot end the script element that holds it."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def flags(rows: pd.DataFrame, column: str, names: Sequence[str]) -> pd.DataFrame:
-    """Return one column per name that says whether a list such as ``"age + size"`` in ``column`` has it."""
-    lists = [set(text.split(" + ")) for text in rows[column]]
-    return pd.DataFrame({name: ["with" if name in one else "without" for one in lists] for name in names}, rows.index)
