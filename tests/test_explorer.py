@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from pilotzones.errors import DataError
+from pilotzones.report import figures
 from pilotzones.report.explorer import explorer
 
 ROWS = pd.DataFrame(
@@ -71,3 +72,8 @@ def test_what_cannot_be_looked_up_is_one_error() -> None:
         shown(pd.concat([ROWS, ROWS.head(1)]))
     with pytest.raises(DataError, match="no row has an estimate"):
         shown(ROWS.assign(estimate=float("nan")))
+
+
+def test_pages_of_licensed_data_carry_nothing_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "_pixels", True)
+    assert "<script" not in shown() and "licensed" in shown()

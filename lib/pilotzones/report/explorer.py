@@ -10,6 +10,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from pilotzones.errors import DataError
+from pilotzones.report import figures
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 NEEDED = ("estimate", "low", "high", "p", "n_obs")
@@ -29,7 +30,7 @@ def explorer(
     """Return controls that look up estimates computed beforehand, and the curve of all of them.
 
     The page holds the numbers; ``book/_static/explorer.js`` makes the controls. Without the script, as in a notebook,
-    one sentence says what would be there.
+    one sentence says what would be there; so it does in a book of licensed data, whose pages carry no data along.
 
     Parameters
     ----------
@@ -56,6 +57,8 @@ def explorer(
     if known.empty or known.duplicated([*keys, errors]).any():
         problem = "no row has an estimate" if known.empty else "two rows are the same specification"
         raise DataError(f"explorer: {problem}; expected each combination of {', '.join([*keys, errors])} once")
+    if not figures.carry_data():
+        return HTML("<p>Pages of licensed data carry no data along, so that nothing can be looked up here.</p>")
     kinds = list(dict.fromkeys(known[errors]))
     values = {key: list(dict.fromkeys(known[key])) for key in keys}
     places = {key: {value: place for place, value in enumerate(values[key])} for key in keys}

@@ -57,6 +57,11 @@ def as_pixels() -> None:
     _pixels = True
 
 
+def carry_data() -> bool:
+    """Tell whether outputs may hold the numbers behind them, as they may until :func:`as_pixels`."""
+    return not _pixels
+
+
 def rollout_map(cities: pd.DataFrame) -> Figure:
     """Draw every prefecture by the batch of its first zone; rings mark the cities treated in this study.
 
