@@ -33,14 +33,18 @@ def raw(study):
 def records(study):
     return {}
 """
-PAGES = ("resilience/01_data", "resilience/09_scorecard", "quality/02_index_measurement", "innovation/01_data")
-LICENSED = PAGES[:3]
+LICENSED = (
+    "resilience/01_data", "resilience/09_scorecard", "quality/02_index_measurement", "resilience/13_multiverse",
+    "quality/14_design",
+)  # fmt: skip
+SYNTHETIC = "innovation/01_data"
+PAGES = (*LICENSED, SYNTHETIC)
 AWKWARD = "<b>accounts<b>.csv"
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project of four pages and two studies with exports, its synthetic book executed."""
+    """A project of a few pages and two studies with exports, its synthetic book executed."""
     project = copy_project(tmp_path_factory.mktemp("licensed") / "project")
     with (project / "lib/pilotzones/licensed.py").open("a") as file:
         file.write(STAND_IN)
@@ -104,7 +108,7 @@ def test_the_banner_names_the_files_and_their_fingerprint(built: Path) -> None:
         assert 'class="source-banner licensed"' in banner
         assert re.search(r"<summary>\w+: licensed data, 1 file, fingerprint [0-9a-f]{12}</summary>", banner)
         assert re.search(r"<li>&lt;b&gt;accounts&lt;b&gt;\.csv <code>[0-9a-f]{8}</code></li>", banner)
-    banner = next(html for html in outputs(page(built, PAGES[3]))["text/html"] if "source-banner" in html)
+    banner = next(html for html in outputs(page(built, SYNTHETIC))["text/html"] if "source-banner" in html)
     assert 'class="source-banner synthetic"' in banner
 
 
