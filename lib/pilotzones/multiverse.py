@@ -155,7 +155,7 @@ def options(study: Study, found: Sequence[Specification]) -> pd.DataFrame:
             {
                 "measure of the outcome": one.outcome, "fixed effects": one.effects, "rows": own[base],
                 "only rows with": condition or "all", "winsorised": f"{one.winsorise:.0%}" if one.winsorise else "no",
-                "beside": " + ".join(others) or "nothing",
+                "other regressors": " + ".join(others) or "nothing",
                 **{f"control {name}": "in" if name in one.controls else "out" for name in block},
             }
         )  # fmt: skip
@@ -310,6 +310,7 @@ def with_estimators(study: Study, data: pd.DataFrame, every: pd.DataFrame) -> pd
     The rows with an estimate, with the further choice ``"estimator"``; without others where there is no roll-out.
     """
     rows = every[every["error"] == ""].assign(estimator="two-way fixed effects")
+    rows["published"] = rows["published"].where(rows["vcov"] == specifications.errors(study, "published"), "")
     if "rollout" not in study.features:
         return rows
     design = modern_did.design(study, data)
