@@ -25,6 +25,8 @@ vcov: str = "published"  # standard errors: published, iid, hetero, cluster_unit
 draws: int = 199  # permutations of the treatment, 19 or more
 
 # %% tags=["hide-input"]
+from IPython.display import display
+
 from pilotzones import multiverse, panel, parameters, report, studies
 from pilotzones.estimators import multiverse as permutations
 from pilotzones.report import figures_multiverse
@@ -110,9 +112,11 @@ report.note(declared, "13_multiverse", "curve", p.source)
 # outcome. Estimates differ because specifications aim at different means of the effects, and because they miss.
 
 # %% tags=["needs-truth"]
-report.view(multiverse.against_truth(declared, data, rows),
-            f"Estimates for {declared.outcome}, their aims and the truth ({behind}; errors: {p.vcov})", digits=digits,
-            empty="The truth is known of synthetic data only.")
+if p.source == "synthetic":
+    display(report.view(
+        multiverse.against_truth(declared, data, rows),
+        f"Estimates for {declared.outcome}, their aims and the truth ({behind}; errors: {p.vcov})", digits=digits,
+    ))
 
 # %% tags=["remove-input", "needs-truth"]
 report.note(declared, "13_multiverse", "truth", p.source)

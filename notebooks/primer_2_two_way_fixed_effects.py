@@ -134,7 +134,7 @@ summary = pd.Series({"sum of the weights of treated rows": weight.sum(),
                      "smallest weight of a row": relative.min().min(),
                      "largest weight of a row": relative.max().max(),
                      "treated rows with a negative weight": int((weight < 0).sum())}, dtype=object)
-report.view(summary.to_frame(""), "Weights of treated rows; smallest and largest in units of equal weights")
+report.view(summary.to_frame("value"), "Weights of treated rows; smallest and largest in units of equal weights")
 
 # %% [markdown]
 # And the estimate? Draw the noise 1,000 times; what the estimate adds to the truth is the weighted sum of the noise.

@@ -123,7 +123,7 @@ multiple = np.quantile(np.abs(t_values).max(axis=1), 0.95)
 joint = wald(fit, [k for k in fit.coefficients.index if k < 0 and k != p.base])
 path = {"multiple of the error, one interval": 1.96, "multiple of the error, sup-t band": multiple,
         "leads, joint test: F": joint["statistic"], "leads, joint test: p": joint["p"]}
-report.view(pd.DataFrame({"": path}), "From single intervals to the whole path. Synthetic")
+report.view(pd.DataFrame({"value": path}), "From single intervals to the whole path. Synthetic")
 
 # %% [markdown]
 # ### Contamination

@@ -85,9 +85,10 @@ def opened(browser: Browser, address: str, size: tuple[int, int] = DESKTOP, mode
 
 
 def go(page: Page, url: str) -> None:
-    """Open a page and wait for its formulas."""
+    """Open a page and wait for its formulas and their fonts, which leaving the page would break off."""
     page.goto(url)
     page.evaluate("() => window.MathJax?.startup?.promise?.then(() => true)")
+    page.evaluate("() => document.fonts.ready.then(() => true)")
 
 
 def names(site: Path) -> list[str]:

@@ -18,6 +18,7 @@ from nbformat import NotebookNode
 from pilotzones import disclosure, policy, report
 from pilotzones.declare import Study, Variable
 from pilotzones.errors import PilotZonesError
+from pilotzones.trace import DATA_MIME
 
 CITIES = policy.cities().set_index("adcode").loc[lambda c: c["is_city"] == 1].index[:40].to_numpy()
 HANGZHOU, YEARS = 330100, np.arange(2010, 2020)
@@ -92,6 +93,7 @@ def page(*outputs: object) -> NotebookNode:
             output = nbformat.v4.new_output("stream", name="stdout", text=shown)
         else:
             data = shown if isinstance(shown, dict) else shown._repr_mimebundle_()  # type: ignore[attr-defined]
+            data.pop(DATA_MIME, None)  # the book has taken it off before
             output = nbformat.v4.new_output("display_data", data)
         cells.append(nbformat.v4.new_code_cell("show()", outputs=[output]))
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Page"), *cells])

@@ -363,7 +363,7 @@ def against_truth(study: Study, data: pd.DataFrame, rows: pd.DataFrame) -> pd.Da
 
     return pd.DataFrame(
         {
-            "": {
+            "value": {
                 "the true effect": true,
                 "median estimate": own["estimate"].median(),
                 "median of what the specifications aim at": own["aim"].median(),
