@@ -116,7 +116,7 @@ def test_shares_of_signs_add_up(study: Study, every: pd.DataFrame) -> None:
 def test_the_truth_of_each_kind_of_treatment(study: Study, data: pd.DataFrame, rows: pd.DataFrame) -> None:
     treated = data["treat_post"] == 1
     assert multiverse.truth(study, data) == pytest.approx(data.loc[treated, "true_effect"].mean())
-    table = multiverse.against_truth(study, data, rows)[""]
+    table = multiverse.against_truth(study, data, rows)["value"]
     assert table["standard deviation of the estimates"] == pytest.approx(rows["estimate"].std())
     assert multiverse.against_truth(study, data.drop(columns="true_effect"), rows).empty
 
