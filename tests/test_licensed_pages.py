@@ -158,7 +158,8 @@ def test_the_synthetic_book_comes_back_without_being_executed(project: Path, bui
         assert (back / path).read_bytes() == (project / path).read_bytes()
     assert ledger(back) == ledger(project)
     said = command(back, "book", "--no-html", "--source", "licensed")
-    assert f"{len(PAGES) + 1} pages: 0 executed" in said.stdout  # the scorecard of synthetic data is kept up for its ledger rows
+    # one more: the scorecard of synthetic data is kept up for its ledger rows
+    assert f"{len(PAGES) + 1} pages: 0 executed" in said.stdout
     assert ledger(back) == ledger(built)
 
 

@@ -166,14 +166,6 @@ def test_a_firm_that_moves_has_the_path_of_where_it_is() -> None:
         assert (found["min"] == found["max"]).all()
 
 
-def test_strata_keep_their_paths() -> None:
-    x = permuted(PANEL, "treat_post", "city", "year", 30, 0, within="province")
-    ever = PANEL.assign(**{str(j): column for j, column in enumerate(x.T)}).groupby(["province", "city"])
-    treated = (ever[[str(j) for j in range(30)]].max() > 0).groupby("province").sum()
-    actual = (ever["treat_post"].max() > 0).groupby("province").sum()
-    assert (treated.to_numpy() == actual.to_numpy()[:, None]).all()
-
-
 def test_a_gap_is_filled_with_what_was_before_and_a_continuous_path_stays_whole() -> None:
     data = pd.DataFrame({"city": np.repeat([1, 2], 4), "year": [2010, 2011, 2012, 2013] * 2})
     data["index"] = [0.1, 0.2, 0.3, 0.4, 5.0, 6.0, 7.0, 8.0]
@@ -311,10 +303,8 @@ def test_parts_go_where_they_belong() -> None:
     [
         ({"draws": 0}, "draws = 0, expected at least 1"),
         ({"regressor": "y"}, r"'y' differs between rows of city 0 in year 2011 \(\d+ such cases\)"),
-        ({"within": "firm"}, "'firm' differs between rows of city 0; expected one stratum"),
         ({"place": "town"}, "'town'"),
         ({"place": ("city", "province")}, "is not that of a pair with exactly one treated place"),
-        ({"place": ("city", "province"), "within": "year"}, "pairs of places have no strata"),
     ],
 )
 def test_a_permutation_that_cannot_be_says_why(change: dict[str, object], message: str) -> None:

@@ -80,7 +80,6 @@ def permuted(
     time: str,
     draws: int,
     seed: int,
-    within: str | None = None,
 ) -> np.ndarray:
     """Deal the places' paths of a regressor out anew among the places, many times over.
 
@@ -105,7 +104,6 @@ def permuted(
     time : column of the period, sortable.
     draws : how many.
     seed : the first draws are the same however many follow, whatever the order of the rows.
-    within : column with strata of places, e.g. regions; paths are dealt only within them. None: among all places.
 
     Returns
     -------
@@ -114,24 +112,22 @@ def permuted(
     Raises
     ------
     ParameterError
-        No draws; strata of pairs.
+        No draws.
     DataError
         A column is missing or not a number, a place or period is missing in some rows, the regressor varies within a
-        place and period or is not made of the paths of two places, a stratum varies within a place.
+        place and period or is not made of the paths of two places.
     """
     sides = [place] if isinstance(place, str) else list(place)
     where = f"permutation of '{regressor}'"
-    require([regressor, *sides, time, *([within] if within else [])], data, where)
+    require([regressor, *sides, time], data, where)
     if draws < 1:
         raise ParameterError(f"{where}: draws = {draws}, expected at least 1")
-    if within and len(sides) > 1:
-        raise ParameterError(f"{where}: within = '{within}': pairs of places have no strata; expected None")
     if not pd.api.types.is_numeric_dtype(data[regressor]):
         raise DataError(f"{where}: column '{regressor}' holds no numbers")
     known = data[regressor].notna()
     if not known.any():
         raise DataError(f"{where}: column '{regressor}' is missing in all {len(data)} rows")
-    for column in (*sides, time, *([within] if within else [])):
+    for column in (*sides, time):
         if missing := int(data.loc[known, column].isna().sum()):
             raise DataError(f"{where}: column '{column}' is missing in {missing} of {int(known.sum())} rows")
     values = data.loc[known, regressor].astype(float)
@@ -165,19 +161,9 @@ def permuted(
             f"{row[time]} is not that of a pair with exactly one treated place ({len(wrong)} of {len(data)} rows); "
             "expected data without pairs of two treated places"
         )
-    strata = [np.arange(len(paths))]
-    if within:
-        own = data[known].groupby(sides[0], observed=True)[within].agg(["first", "nunique"]).reindex(paths.index)
-        if (mixed := own.index[own["nunique"] != 1]).size:
-            raise DataError(f"{where}: '{within}' differs between rows of {place} {mixed[0]}; expected one stratum")
-        codes = pd.factorize(own["first"], sort=True)[0]
-        strata = [np.flatnonzero(codes == code) for code in np.unique(codes)]
     result = np.empty((len(data), draws), "int8" if binary and whole.all() else float, order="F")
     for draw in range(draws):
-        rng, order = np.random.default_rng([seed, draw]), np.empty(len(paths), int)
-        for members in strata:
-            order[members] = rng.permutation(members)
-        result[:, draw] = dealt(order)
+        result[:, draw] = dealt(np.random.default_rng([seed, draw]).permutation(len(paths)))
     if not whole.all():
         result[~whole] = np.nan
     return result
